@@ -1,0 +1,17 @@
+# Writes build_info.h (rewritten only when something in it changed). Arguments: SOURCE, OUTPUT, VERSION, COMPILER, FLAGS.
+set(COMMIT "")
+set(DIRTY 0)
+find_program(GIT git)
+if(GIT AND EXISTS ${SOURCE}/.git)
+  execute_process(COMMAND ${GIT} -C ${SOURCE} rev-parse HEAD
+                  OUTPUT_VARIABLE COMMIT ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE failed)
+  if(failed)
+    set(COMMIT "")
+  else()
+    execute_process(COMMAND ${GIT} -C ${SOURCE} status --porcelain --untracked-files=no OUTPUT_VARIABLE changes ERROR_QUIET)
+    if(NOT changes STREQUAL "")
+      set(DIRTY 1)
+    endif()
+  endif()
+endif()
+configure_file(${SOURCE}/core/build_info.h.in ${OUTPUT} @ONLY)

@@ -1,0 +1,90 @@
+/* Inside the engine: the state of one block, shared by engine.c (stepping), engine_open.c (set-up) and engine_measure.c
+ * (recording). */
+#ifndef SGDLAB_ENGINE_BLOCK_H
+#define SGDLAB_ENGINE_BLOCK_H
+
+#include "engine.h"
+#include "kernels/isa.h"
+#include "kernels/update.h"
+
+enum {
+    DRAW_STEPS = 64,     /* steps whose samples and rates are made at once */
+    DRAW_INDICES = 4096, /* at most so many samples of one stream at once (one step at least) */
+    CHECK_STEPS = 16,    /* divergence is looked for at multiples of this step */
+};
+
+/* An averager that some run of the block asks for. */
+struct observer {
+    const struct averager_type *type;
+    const struct param_values *values;
+    double weight; /* sum of w_s, s <= t */
+};
+
+/* Lanes whose schedules share one shape. */
+struct shape_group {
+    const struct schedule *schedule;
+    size_t count, *lane;
+};
+
+struct allocation {
+    struct allocation *next;
+};
+
+struct block {
+    const struct kernel_set *kernels;
+    const struct update_type *update;
+    struct lane_block lanes;
+    bool each;              /* a stream per lane */
+    uint64_t step, horizon; /* iterate number, T */
+
+    /* runs, lanes and streams */
+    size_t runs;
+    const struct run_request *request;
+    struct run_result *result;
+    size_t *lane_of;                         /* [runs] */
+    size_t *observer_of;                     /* [runs], NO_OBSERVER: the last iterate */
+    size_t trajectories;                     /* lanes in use, the first of `width` */
+    const struct run_request **lane_request; /* [trajectories] */
+    bool *retired;                           /* [trajectories] */
+    size_t active;
+    size_t workers, sync_every; /* local SGD: all lanes are workers of one run; 1, 1 otherwise */
+    struct sampler *sampler;    /* one, or one for each lane */
+    size_t samplers, max_batch, draw_steps;
+    uint32_t *index, *size, *lane_index; /* chunk buffers */
+    double *limit2;                      /* [width]: squared norm beyond which a lane has left */
+
+    /* rates */
+    struct shape_group *group;
+    size_t groups;
+    bool constant_rates;
+    double *rate_floor, *rate_span, *eta, *shape, *warmup;
+
+    /* averages */
+    struct observer *observer;
+    size_t observers;
+    double **gain; /* [observers][DRAW_STEPS] */
+
+    /* recording */
+    size_t point;
+    double train_seconds, measure_seconds;
+    size_t measure_width; /* lanes of the measured iterates: width, or 1 for the mean of local SGD's workers */
+    bool use_quadratic;
+    double *h, *optimum; /* [dim][stride], [dim][width] */
+    size_t h_stride;
+    double *pass_scratch, *measured_gradient, *worker_mean; /* [FULL_PASS_ROWS][width], [dim][width], [dim][8] */
+    double *sum, *correct, *form, *grad2;                   /* [width] */
+
+    struct allocation *allocations;
+};
+
+#define NO_OBSERVER SIZE_MAX /* in observer_of */
+
+/* engine_open.c */
+enum status block_open(struct block *block, const struct run_request *request, size_t count, enum block_layout layout,
+                       struct run_result *result, struct error *error);
+void block_close(struct block *block);
+
+/* engine_measure.c: records every active run at the current step. */
+void block_record(struct block *block);
+
+#endif

@@ -1,0 +1,55 @@
+/* The CSR kernels as inline functions. A stored entry touches `width` neighbouring numbers of x: one cache line serves
+ * eight lanes. Canonical order: stored entry number p of a row goes to partial sum p mod 4, combined (0+2)+(1+3). */
+#ifndef SGDLAB_SPARSE_H
+#define SGDLAB_SPARSE_H
+
+#include "kernels/dense.h"
+
+ALWAYS_INLINE void sparse_forward_1(const double *value, const uint32_t *column, size_t count, const double *x,
+                                    size_t width, double *z, const int nv)
+{
+    vd sum[4][NV_MAX];
+    UNROLL for (int c = 0; c < 4; c++) UNROLL for (int v = 0; v < nv; v++) sum[c][v] = v_set1(0.0);
+    size_t p = 0;
+    for (; p + 4 <= count; p += 4)
+        UNROLL for (int c = 0; c < 4; c++)
+        {
+            vd a = v_set1(value[p + (size_t)c]);
+            const double *xj = x + column[p + (size_t)c] * width;
+            UNROLL for (int v = 0; v < nv; v++) sum[c][v] = v_fma(a, v_load(xj + v * VL), sum[c][v]);
+        }
+    UNROLL for (int c = 0; c < 3; c++) if (p + (size_t)c < count)
+    {
+        vd a = v_set1(value[p + (size_t)c]);
+        const double *xj = x + column[p + (size_t)c] * width;
+        UNROLL for (int v = 0; v < nv; v++) sum[c][v] = v_fma(a, v_load(xj + v * VL), sum[c][v]);
+    }
+    UNROLL for (int v = 0; v < nv; v++)
+        v_store(z + v * VL, v_add(v_add(sum[0][v], sum[2][v]), v_add(sum[1][v], sum[3][v])));
+}
+
+ALWAYS_INLINE double sparse_dot_1(const double *value, const uint32_t *column, size_t count, const double *x)
+{
+    double sum[4] = {0, 0, 0, 0};
+    size_t p = 0;
+    for (; p + 4 <= count; p += 4)
+        UNROLL for (size_t c = 0; c < 4; c++) sum[c] = s_fma(value[p + c], x[column[p + c]], sum[c]);
+    for (size_t c = 0; p + c < count; c++)
+        sum[c] = s_fma(value[p + c], x[column[p + c]], sum[c]);
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
+/* x[column][lanes] += value z for every stored entry. */
+ALWAYS_INLINE void sparse_backward_1(const double *value, const uint32_t *column, size_t count, const double *z,
+                                     size_t width, double *x, const int nv)
+{
+    vd zv[NV_MAX];
+    UNROLL for (int v = 0; v < nv; v++) zv[v] = v_load(z + v * VL);
+    for (size_t p = 0; p < count; p++) {
+        vd a = v_set1(value[p]);
+        double *xj = x + column[p] * width;
+        UNROLL for (int v = 0; v < nv; v++) v_store(xj + v * VL, v_fma(a, zv[v], v_load(xj + v * VL)));
+    }
+}
+
+#endif

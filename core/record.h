@@ -1,0 +1,46 @@
+/* Which steps are recorded, and what is measured there. */
+#ifndef SGDLAB_RECORD_H
+#define SGDLAB_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+/* In the order of the columns of points.csv. New ones go to the end: the numbers are stored. */
+enum metric {
+    METRIC_LOSS,          /* f(x), penalties included */
+    METRIC_GAP,           /* f(x) - f*; absent without a finite optimum */
+    METRIC_GRAD_NORM2,    /* |grad f(x)|^2 (a subgradient where f is not smooth) */
+    METRIC_DISTANCE2,     /* |x - x*|^2 */
+    METRIC_NORM2,         /* |x|^2 */
+    METRIC_TEST_LOSS,     /* mean loss on the test split, no penalty */
+    METRIC_TEST_ACCURACY, /* share of test samples with the right sign (classification) */
+    METRIC_ACCURACY,      /* the same on the training samples */
+    METRIC_COUNT
+};
+
+struct metric_info {
+    const char *name;  /* column name */
+    const char *label; /* for axes: "f(x) - f*" */
+    const char *help;
+    bool log_axis;
+};
+extern const struct metric_info metric_info[METRIC_COUNT];
+
+enum record_spacing { SPACING_LOG, SPACING_LINEAR };
+
+/* The recorded steps, increasing, from 0 to the horizon, both included. */
+struct record_grid {
+    size_t count;
+    uint64_t *step;
+};
+
+/* At most `points` distinct steps of 0..horizon (fewer when the horizon is short): 0, then log- or linearly spaced,
+ * then the horizon. points >= 2. */
+enum status record_grid_make(uint64_t horizon, size_t points, enum record_spacing spacing, struct record_grid *grid,
+                             struct error *error);
+void record_grid_free(struct record_grid *grid);
+
+#endif

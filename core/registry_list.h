@@ -1,0 +1,49 @@
+/* One line per method. Included several times with METHOD macros defined by registry.c and kernels/isa.c: no include
+ * guard. */
+#ifdef PROBLEM
+PROBLEM(least_squares)
+PROBLEM(logistic_regression)
+PROBLEM(linear_svm)
+PROBLEM(lasso)
+PROBLEM(least_absolute_deviations)
+#endif
+#ifdef SAMPLER
+SAMPLER(with_replacement)
+SAMPLER(subset)
+SAMPLER(reshuffle)
+SAMPLER(shuffle_once)
+SAMPLER(cyclic)
+SAMPLER(full)
+#endif
+#ifdef SCHEDULE
+SCHEDULE(constant)
+SCHEDULE(inverse_time)
+SCHEDULE(inverse_sqrt)
+SCHEDULE(fixed_horizon)
+SCHEDULE(step)
+SCHEDULE(exponential)
+SCHEDULE(linear)
+SCHEDULE(polynomial)
+SCHEDULE(cosine)
+#endif
+#ifdef UPDATE
+UPDATE(sgd)
+UPDATE(heavy_ball)
+UPDATE(nesterov)
+#endif
+#ifdef AVERAGER
+AVERAGER(last)
+AVERAGER(uniform)
+AVERAGER(tail)
+AVERAGER(polynomial)
+#endif
+#ifdef SYNTHETIC
+SYNTHETIC(gaussian_least_squares)
+SYNTHETIC(logistic_model)
+SYNTHETIC(sparse_logistic)
+SYNTHETIC(sparse_least_squares)
+SYNTHETIC(mean_estimation)
+SYNTHETIC(weighted_parabolas)
+SYNTHETIC(six_parabolas)
+SYNTHETIC(absolute_deviations)
+#endif
