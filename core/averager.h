@@ -9,7 +9,8 @@
 
 struct averager_type {
     struct method method;
-    bool last; /* the iterate itself: nothing is accumulated */
+    bool last;          /* the iterate itself: nothing is accumulated */
+    bool equal_weights; /* all weights are the same, but for zeros at the start */
     /* w_t for iterate x_t, t = 0..T: >= 0, not depending on the iterates. Zero weights at the start are allowed (tail).
      */
     double (*weight)(const struct param_values *values, uint64_t step, uint64_t horizon);

@@ -29,6 +29,7 @@ enum at_kind { AT_START, AT_OPTIMUM, AT_GAUSSIAN, AT_AFTER };
 struct run_config {
     enum run_kind kind;
     struct problem problem;
+    const struct data_spec *data_spec; /* how problem.data was prepared; borrowed; NULL: not known (tests) */
     const struct reference *reference; /* borrowed; NULL until solved; ->exists may be false */
     struct start start;
     const struct sampler_type *sampler;
@@ -44,8 +45,10 @@ struct run_config {
     struct param_values averager_values;
     size_t local_workers, sync_every; /* 1, 1: no local SGD */
     uint64_t steps;                   /* T */
-    const struct record_grid *grid;   /* borrowed */
-    unsigned metrics;                 /* bits 1u << METRIC_... */
+    const struct record_grid *grid;   /* borrowed; made from steps, points and spacing */
+    size_t points;
+    enum record_spacing spacing;
+    unsigned metrics; /* bits 1u << METRIC_... */
     enum timing timing;
     uint64_t stream_group; /* rng group: hash of the values of the independent_over axes, 0: shared */
     /* estimator runs */

@@ -101,11 +101,24 @@ static void retire(struct block *b, size_t lane)
         }
 }
 
+/* Lazy forms: lets the lanes' arrays hold their true values. */
+static void settle(struct block *b)
+{
+    if (b->is_lazy && b->in_window > 0) {
+        b->update->lazy->settle(&b->lanes);
+        b->in_window = 0;
+    }
+}
+
 /* Retires the lanes that are not finite or have gone beyond 1e8 times the problem's own size. */
 static void check(struct block *b)
 {
     struct lane_block *l = &b->lanes;
-    b->kernels->norm2(l->x, l->dim, l->width, l->norm2);
+    /* Between settlings a lazy form knows only the coordinates it just moved; those are where a lane leaves. */
+    if (b->is_lazy && b->in_window > 0)
+        b->update->lazy->touched_norm2(l, l->norm2);
+    else
+        b->kernels->norm2(l->x, l->dim, l->width, l->norm2);
     for (size_t k = 0; k < (b->workers > 1 ? b->workers : b->trajectories); k++) {
         size_t lane = b->workers > 1 ? 0 : k;
         if (!b->retired[lane] && !(l->norm2[k] <= b->limit2[k]))
@@ -156,7 +169,11 @@ static enum status advance(struct block *b, uint64_t until, const atomic_bool *s
             for (size_t o = 0; o < b->observers; o++)
                 gain[o] = b->gain[o] + done;
             l->mean_gain = gain;
-            if (b->each)
+            if (b->is_lazy && piece > b->window - b->in_window)
+                piece = b->window - b->in_window;
+            if (b->is_lazy)
+                b->update->lazy->advance(l, piece);
+            else if (b->each)
                 b->update->advance_each(l, piece);
             else
                 b->update->advance_shared(l, piece);
@@ -164,6 +181,8 @@ static enum status advance(struct block *b, uint64_t until, const atomic_bool *s
                 index += (size_t)l->size[s] * (b->each ? l->width : 1);
             done += piece;
             b->step += piece;
+            if (b->is_lazy && (b->in_window += piece) == b->window)
+                settle(b);
             if (b->workers > 1 && b->step % b->sync_every == 0)
                 synchronize(b);
             if (b->step % CHECK_STEPS == 0 || b->step == b->horizon)
@@ -181,6 +200,7 @@ static enum status run(struct block *b, const atomic_bool *stop)
         enum status status = advance(b, grid->step[p], stop);
         if (status)
             return status;
+        settle(b);
         check(b);
         double trained = now();
         b->train_seconds += trained - start;

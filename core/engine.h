@@ -47,6 +47,10 @@ enum status block_run(const struct run_request *request, size_t count, enum bloc
                       const atomic_bool *stop, struct run_result *result, struct error *error);
 void run_result_free(struct run_result *result);
 
+/* Does the run take a form of the step that costs O(nonzeros of the batch) on CSR data (kernels/update.h)? A function
+ * of the configuration alone, never of the lanes beside it. */
+bool config_is_lazy(const struct run_config *config);
+
 /* Predicted cost of a block in seconds on this machine class (arithmetic and memory model), for balancing and time
  * left; only ratios matter. */
 double block_cost(const struct run_config *config, size_t lanes);

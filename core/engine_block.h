@@ -48,7 +48,9 @@ struct block {
     bool *retired;                           /* [trajectories] */
     size_t active;
     size_t workers, sync_every; /* local SGD: all lanes are workers of one run; 1, 1 otherwise */
-    struct sampler *sampler;    /* one, or one for each lane */
+    bool is_lazy;
+    size_t window, in_window; /* lazy forms: steps between settlings, and since the last */
+    struct sampler *sampler;  /* one, or one for each lane */
     size_t samplers, max_batch, draw_steps;
     uint32_t *index, *size, *lane_index; /* chunk buffers */
     double *limit2;                      /* [width]: squared norm beyond which a lane has left */

@@ -205,6 +205,33 @@ static enum status open_start(struct block *b, size_t lane, const struct run_req
     return STATUS_OK;
 }
 
+bool config_is_lazy(const struct run_config *c)
+{
+    enum { LAZY_BATCH_MAX = 4096 }; /* beyond that the batch's own scalars outgrow the iterate they save */
+    const struct matrix *a = &c->problem.data->train;
+    if (!a->sparse || !c->update || !c->update->lazy || isfinite(c->problem.radius) || c->clip == CLIP_BATCH ||
+        c->local_workers > 1)
+        return false;
+    const struct lazy_type *lazy = c->update->lazy;
+    if (sampler_max_batch(c->sampler, a->rows, c->batch_size) > LAZY_BATCH_MAX)
+        return false;
+    if (c->problem.l1 > 0 && (!lazy->l1 || c->problem.l1_form != L1_PROXIMAL))
+        return false;
+    if (!lazy->any_schedule && (!c->schedule.type->constant || c->schedule.warmup))
+        return false;
+    return lazy->any_weights || c->averager->last || c->averager->equal_weights;
+}
+
+/* Steps between settlings, each O(d): so many that they cost less than the steps themselves. */
+static size_t lazy_window(const struct block *b)
+{
+    enum { WINDOW_MIN = 256, WINDOW_MAX = 16384 };
+    const struct matrix *a = b->lanes.a;
+    size_t touched = b->max_batch * (a->nnz / a->rows + 1), window = a->cols / touched + 1;
+    window = window < WINDOW_MIN ? WINDOW_MIN : window > WINDOW_MAX ? WINDOW_MAX : window;
+    return round_up(window, 64);
+}
+
 static enum penalty penalty_of(const struct problem *p)
 {
     if (p->l1 > 0)
@@ -228,8 +255,10 @@ static enum status open_lanes(struct block *b, struct error *error)
     l->l1 = TAKE(width, double);
     l->l2 = TAKE(width, double);
     l->radius = TAKE(width, double);
-    l->z = TAKE(ROW_TILE * width, double);
-    l->target = TAKE(ROW_TILE * (b->each ? 8 : 1), double);
+    const size_t tile =
+        b->is_lazy && b->max_batch > ROW_TILE ? b->max_batch : ROW_TILE; /* a lazy step keeps its whole batch */
+    l->z = TAKE(tile * width, double);
+    l->target = TAKE(round_up(tile, 8), double);
     l->norm2 = TAKE(width, double);
     l->factor = TAKE(width, double);
     b->limit2 = TAKE(width, double);
@@ -283,6 +312,18 @@ static enum status open_lanes(struct block *b, struct error *error)
     for (size_t o = 0; o < b->observers; o++) {
         memcpy(l->mean[o], l->x, d * width * sizeof *l->x);
         b->observer[o].weight = b->observer[o].type->weight(b->observer[o].values, 0, b->horizon);
+    }
+    if (b->is_lazy) {
+        const struct lazy_type *lazy = b->update->lazy;
+        b->window = lazy_window(b);
+        double *memory = TAKE(lazy->memory(l, b->window), double);
+        if (status)
+            return status;
+        /* The linear form needs the rates, which are constant. */
+        for (size_t k = 0; k < width; k++)
+            b->eta[k] = b->rate_floor[k] + b->rate_span[k];
+        l->eta = b->eta;
+        lazy->open(l, b->window, memory);
     }
     return STATUS_OK;
 }
@@ -382,6 +423,7 @@ enum status block_open(struct block *b, const struct run_request *request, size_
         return error_set(error, STATUS_UNSUPPORTED, "a stream per lane%s needs dense data; this data set is sparse",
                          b->workers > 1 ? " (local SGD)" : "");
     const size_t lanes = b->workers > 1 ? b->workers : b->trajectories;
+    b->is_lazy = config_is_lazy(first);
     b->lanes = (struct lane_block){
         .a = &p->data->train,
         .y = p->data->y,
@@ -392,7 +434,7 @@ enum status block_open(struct block *b, const struct run_request *request, size_
         .project = isfinite(p->radius),
         .clip = first->clip == CLIP_NONE ? 0 : first->clip_norm,
         .clip_sample = first->clip == CLIP_SAMPLE,
-        .width = lanes == 1 && !b->each ? 1 : round_up(lanes, 8),
+        .width = lanes == 1 && !b->each && !b->is_lazy ? 1 : round_up(lanes, 8),
     };
     b->active = b->trajectories;
     status = open_samplers(b, error);

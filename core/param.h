@@ -44,8 +44,8 @@ void param_defaults(const struct param *params, size_t count, struct param_value
 /* STATUS_USAGE with the name, the value found and the bounds that hold, when value is outside them. */
 enum status param_check(const struct param *param, double value, struct error *error);
 
-/* What the row allows, in words: "a number > 0 and <= 1", "keep | drop". Both bounds left at 0, or infinite: none. Returns
- * text. */
+/* What the row allows, in words: "a number > 0 and <= 1", "keep | drop". Both bounds left at 0, or infinite: none.
+ * Returns text. */
 const char *param_bounds(const struct param *param, char *text, size_t size);
 
 /* A finite number from all of text, in any locale; false when it is anything else. */

@@ -37,33 +37,33 @@ static bool objective_open(const struct problem *problem, struct objective *o)
     return true;
 }
 
-static void no_optimum(struct candidate *candidate, const char *reason)
+static enum status no_optimum(struct candidate *candidate, const char *reason)
 {
     candidate->none = true;
     snprintf(candidate->reason, sizeof candidate->reason, "%s", reason);
+    return STATUS_OK;
 }
 
-/* A logistic loss whose infimum is not attained: one class with a free intercept, or separable data and no penalty. */
+/* A bare logistic problem: what Newton found out, else the search for a separating plane. */
 static enum status check_attained(const struct objective *o, struct candidate *candidate, struct error *error)
 {
-    if (candidate->none) {
-        no_optimum(candidate,
-                   "the classes are linearly separable and nothing is penalised: the infimum is not attained");
-        return STATUS_OK;
-    }
-    if (o->kind != LOSS_LOGISTIC || !objective_bare(o) || candidate->gap <= objective_goal(o, candidate->f))
+    if (candidate->none)
+        return no_optimum(candidate,
+                          "the classes are linearly separable and nothing is penalised: the infimum is not attained");
+    if (o->kind != LOSS_LOGISTIC || candidate->gap <= objective_goal(o, candidate->f))
         return STATUS_OK;
     bool found;
     enum status status = quasi_separates(o, candidate->x, &found, error);
     if (status == STATUS_OK && found)
-        no_optimum(candidate, "the classes are linearly separable but for ties (quasi-complete separation) and nothing "
-                              "is penalised: the infimum is not attained");
+        return no_optimum(candidate,
+                          "the classes are linearly separable but for ties (quasi-complete separation) and nothing "
+                          "is penalised: the infimum is not attained");
     return status;
 }
 
 static bool one_class_free_intercept(const struct objective *o)
 {
-    if (o->kind != LOSS_LOGISTIC || o->penalized == o->d || isfinite(o->radius))
+    if (o->kind != LOSS_LOGISTIC || o->penalized == o->d)
         return false;
     for (size_t i = 1; i < o->n; i++)
         if (o->y[i] != o->y[0])
@@ -71,56 +71,120 @@ static bool one_class_free_intercept(const struct objective *o)
     return true;
 }
 
-static enum status solve_dense(const struct objective *o, struct candidate *candidate, struct error *error)
+enum status solve_penalized(const struct objective *o, struct candidate *candidate, struct error *error)
 {
-    struct null_space null = {0};
-    struct objective whole = *o;
-    enum status status = STATUS_OK;
-    whole.radius = INFINITY;
-    if (objective_bare(&whole)) {
-        double *weight = vector_alloc(o->n, error);
-        for (size_t i = 0; weight && i < o->n; i++)
-            weight[i] = 1.0;
-        status = weight ? null_space_find(o->a, weight, &null, error) : STATUS_MEMORY;
-        free(weight);
-    }
-    bool solved = false;
-    if (status == STATUS_OK && objective_smooth(o)) {
-        status = newton_solve(&whole, &null, candidate, error);
-        if (isinf(o->radius) || status != STATUS_OK)
-            solved = true;
-        else /* a ball: done when the optimum without it lies inside */
-            solved = candidate->gap <= objective_goal(o, candidate->f) &&
-                     vector_norm(o->d, candidate->x) <= o->radius * (1.0 - 1e-12);
-    }
-    if (status == STATUS_OK && !solved) {
-        struct null_space none = {0};
-        candidate->gap = INFINITY;
-        candidate->none = false;
-        status = interior_solve(o, isinf(o->radius) ? &null : &none, candidate, error);
-    }
-    free(null.basis);
-    return status;
-}
-
-static enum status solve_large(const struct objective *o, struct candidate *candidate, struct error *error)
-{
-    if (isfinite(o->radius))
-        return ball_solve(o, candidate, error);
+    const struct null_space none = {0};
+    if (objective_dense(o))
+        return objective_smooth(o) ? newton_solve(o, &none, candidate, error)
+                                   : interior_solve(o, &none, candidate, error);
     if (o->kind == LOSS_CHECK)
         return dual_solve(o, candidate, error);
     return o->l1 > 0.0 ? coordinate_solve(o, candidate, error) : newton_cg_solve(o, candidate, error);
 }
 
+static enum status solve_bare(const struct objective *o, const struct null_space *null, struct candidate *candidate,
+                              struct error *error)
+{
+    if (!objective_smooth(o))
+        return interior_solve(o, null, candidate, error);
+    enum status status = newton_solve(o, null, candidate, error);
+    return status == STATUS_OK ? check_attained(o, candidate, error) : status;
+}
+
+/* Of several minimisers of least squares the one of least norm: x off the null space, whose basis is first made
+ * orthonormal where the columns had been scaled. */
+static enum status minimum_norm(const struct objective *o, struct null_space *null, const int *exponent,
+                                struct candidate *candidate, struct error *error)
+{
+    size_t d = o->d;
+    for (size_t r = 0; r < null->count; r++) {
+        struct null_space before = {.count = r, .basis = null->basis};
+        double *basis = null->basis + r * d;
+        for (size_t j = 0; j < d; j++)
+            basis[j] = ldexp(basis[j], -exponent[j]);
+        for (int twice = 0; twice < 2; twice++) {
+            null_space_project(&before, d, basis);
+            double norm = vector_norm(d, basis);
+            for (size_t j = 0; j < d; j++)
+                basis[j] /= norm;
+        }
+    }
+    null_space_project(null, d, candidate->x);
+    double f = candidate->f;
+    enum status status = certificate_value(o, candidate->x, &candidate->f, NULL, error);
+    candidate->gap += fmax(candidate->f - f, 0.0) + 0x1p-52 * fabs(candidate->f);
+    return status;
+}
+
+/* Bare problems are solved with columns of norm about sqrt(n), so that ranks and curvatures mean something whatever the
+ * units of the data. The scales are powers of two: not a bit of the problem changes. */
+static enum status solve_scaled(const struct objective *o, struct candidate *candidate, struct error *error)
+{
+    size_t d = o->d;
+    struct matrix scaled = {0};
+    struct null_space null = {0};
+    struct objective inner = *o;
+    int *exponent = calloc(d ? d : 1, sizeof *exponent);
+    double *weight = vector_alloc(o->n + d, error), *norm2 = weight + o->n;
+    enum status status = exponent && weight ? STATUS_OK : error_memory(error, d * sizeof(int), "scales of columns");
+    if (status == STATUS_OK) {
+        for (size_t i = 0; i < o->n; i++)
+            weight[i] = 1.0 / (double)o->n;
+        linear_squares(o->a, weight, norm2);
+        for (size_t j = 0; j < d; j++)
+            exponent[j] = norm2[j] > 0.0 ? (int)lround(0.5 * log2(norm2[j])) : 0;
+        status = linear_scale(o->a, exponent, &scaled, error);
+    }
+    if (status == STATUS_OK) {
+        inner.a = &scaled;
+        status = null_space_find(&scaled, weight, &null, error);
+    }
+    if (status == STATUS_OK)
+        status = solve_bare(&inner, &null, candidate, error);
+    for (size_t j = 0; status == STATUS_OK && j < d; j++)
+        candidate->x[j] = ldexp(candidate->x[j], -exponent[j]);
+    if (status == STATUS_OK && o->kind == LOSS_SQUARES && null.count > 0)
+        status = minimum_norm(o, &null, exponent, candidate, error);
+    free(null.basis);
+    free(exponent);
+    free(weight);
+    matrix_free(&scaled);
+    return status;
+}
+
 static enum status solve(const struct objective *o, struct candidate *candidate, struct error *error)
 {
-    if (one_class_free_intercept(o)) {
-        no_optimum(candidate,
-                   "all labels are the same and the intercept is not penalised: the infimum is not attained");
-        return STATUS_OK;
+    struct objective whole = *o; /* without the ball */
+    enum status status;
+    whole.radius = INFINITY;
+    if (objective_bare(&whole) && objective_dense(&whole))
+        status = solve_scaled(&whole, candidate, error);
+    else if (one_class_free_intercept(&whole))
+        status = no_optimum(candidate, "all labels are the same and the intercept is not penalised: the infimum is not "
+                                       "attained");
+    else
+        status = solve_penalized(&whole, candidate, error);
+    bool solved = !candidate->none && candidate->gap <= objective_goal(o, candidate->f);
+    if (status == STATUS_OK && isfinite(o->radius) &&
+        !(solved && vector_norm(o->d, candidate->x) <= o->radius * (1.0 - 1e-12))) {
+        candidate->none = false;
+        candidate->reason[0] = '\0';
+        status = ball_solve(o, candidate, error);
     }
-    enum status status = objective_dense(o) ? solve_dense(o, candidate, error) : solve_large(o, candidate, error);
-    return status == STATUS_OK ? check_attained(o, candidate, error) : status;
+    if (status != STATUS_OK || candidate->none)
+        return status;
+    /* The gradient of F itself, ball or not, at the x that is handed out. */
+    candidate->grad_norm = NAN;
+    double *gradient = objective_smooth(o) ? vector_alloc(o->d, error) : NULL;
+    if (gradient) {
+        double f;
+        status = certificate_value(o, candidate->x, &f, gradient, error);
+        candidate->grad_norm = vector_norm(o->d, gradient);
+        free(gradient);
+    } else if (objective_smooth(o)) {
+        status = STATUS_MEMORY;
+    }
+    return status;
 }
 
 enum status reference_solve(const struct problem *problem, struct reference **out, struct error *error)
@@ -141,7 +205,8 @@ enum status reference_solve(const struct problem *problem, struct reference **ou
         status = problem_constants(problem, &reference->smoothness, &reference->convexity, error);
         if (status == STATUS_OK)
             status = solve(&o, &candidate, error);
-        reference->exists = !candidate.none && candidate.gap <= objective_goal(&o, candidate.f);
+        reference->exists =
+            !candidate.none && isfinite(candidate.f) && candidate.gap <= objective_goal(&o, candidate.f);
         if (candidate.reason[0])
             memcpy(reference->reason, candidate.reason, sizeof reference->reason);
         else if (!reference->exists && isfinite(candidate.gap))

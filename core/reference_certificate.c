@@ -10,12 +10,12 @@
  *   on the ball: the least over lambda >= 0 of t^2 / (2 (ridge + lambda)) + lambda radius^2 / 2; any lambda is valid.
  * The bounds X come from F(x*) <= F(x): see penalized_bound and free_bound.
  *
- * Bare problems (no penalty, no ball) have no X. For the check losses the rows E whose u_i lies inside the box by m_i > 0
- * hold x: perturbing u_i by c m_i sign(a_i.h) in phi >= u (z - y) gives, for every h and 0 <= c <= 1,
- *   F(x + h) >= F(x) - (bracket of the losses) - (c/n) sum_E m_i |z_i - y_i| + c kappa |h_E| - v.h,
- * kappa = the smallest nonzero singular value of diag(m) A_E / n, h_E the part of h in the row space of A_E. When the rows
- * with u_i != 0, of which v is made, lie in that space, v.h = v.h_E and c = |v| / kappa <= 1 proves the gap. For the
- * absolute loss |A (x* - x)|_1 / n <= 2 F(x) bounds |x* - x| as well. */
+ * Bare problems (no penalty, no ball) have no X. For the check losses the rows E whose u_i lies inside the box by m_i >
+ * 0 hold x: perturbing u_i by c m_i sign(a_i.h) in phi >= u (z - y) gives, for every h and 0 <= c <= 1, F(x + h) >=
+ * F(x) - (bracket of the losses) - (c/n) sum_E m_i |z_i - y_i| + c kappa |h_E| - v.h, kappa = the smallest nonzero
+ * singular value of diag(m) A_E / n, h_E the part of h in the row space of A_E. When the rows with u_i != 0, of which v
+ * is made, lie in that space, v.h = v.h_E and c = |v| / kappa <= 1 proves the gap. For the absolute loss |A (x* - x)|_1
+ * / n <= 2 F(x) bounds |x* - x| as well. */
 #include <stdlib.h>
 
 #include "reference_internal.h"
@@ -195,7 +195,8 @@ static long double penalty_gap(const struct objective *o, const double *x, const
     return total;
 }
 
-/* Smallest singular value of diag(sqrt(weight)) A on the complement of null (a lower bound; 0: none). h[d][d] scratch. */
+/* Smallest singular value of diag(sqrt(weight)) A on the complement of null (a lower bound; 0: none). h[d][d] scratch.
+ */
 static double smallest_singular(const struct objective *o, const struct null_space *null, const double *weight,
                                 double *h)
 {
@@ -215,7 +216,8 @@ static bool duals_avoid(const struct objective *o, const double *u, const struct
     return true;
 }
 
-/* Bare check losses, see the head of the file. losses: their bracket; residual: |v|. INFINITY when nothing is proved. */
+/* Bare check losses, see the head of the file. losses: their bracket; residual: |v|. INFINITY when nothing is proved.
+ */
 static enum status bare_gap(const struct objective *o, const double *u, const long double *z, long double losses,
                             long double residual, double f, long double *gap, struct error *error)
 {
@@ -253,8 +255,8 @@ static enum status bare_gap(const struct objective *o, const double *u, const lo
     return status;
 }
 
-enum status certificate_duality(const struct objective *o, const double *u,
-                                struct candidate *candidate, struct error *error)
+enum status certificate_duality(const struct objective *o, const double *u, struct candidate *candidate,
+                                struct error *error)
 {
     size_t n = o->n, d = o->d;
     const double *x = candidate->x;

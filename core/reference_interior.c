@@ -1,9 +1,9 @@
-/* Mehrotra's predictor-corrector interior-point method for the problems with kinks or a ball, by Cholesky. Absolute and
- * hinge losses and the l1 penalty are all of one form, max over lo <= u <= hi of u (z - kink), so one list of "rows"
- * (the samples, then the coordinates under l1) serves them all: with z - kink = p - q the conditions of optimality are
- *   grad S(x) + B'u + lambda x = 0,   p (hi - u) = 0,   q (u - lo) = 0,   lambda t = 0,   t = (radius^2 - |x|^2) / 2,
- * S the smooth part; each product is driven to a falling mu. Eliminating p, q, u leaves a d x d system a step.
- * References: Mehrotra 1992; Portnoy and Koenker 1997 for the check losses. */
+/* Mehrotra's predictor-corrector interior-point method for the problems with kinks, without a ball, by Cholesky.
+ * Absolute and hinge losses and the l1 penalty are all of one form, max over lo <= u <= hi of u (z - kink), so one list
+ * of "rows" (the samples, then the coordinates under l1) serves them all: with z - kink = p - q the conditions of
+ * optimality are grad S(x) + B'u = 0,   p (hi - u) = 0,   q (u - lo) = 0, S the smooth part; each product is driven to
+ * a falling mu. Eliminating p, q, u leaves a d x d system a step. References: Mehrotra 1992; Portnoy and Koenker 1997
+ * for the check losses. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,13 +16,11 @@ struct interior {
     const struct objective *o;
     const struct null_space *null;
     size_t checks, rows; /* rows: checks (n or 0) samples, then the coordinates under l1 (penalized or 0) */
-    bool ball;
     /* rows entries each. up = hi - u and down = u - lo are kept apart from u, which could not hold their last digits.
      * miss: B x - kink - (p - q); theta: p/up + q/down; e: du = (B dx + e) / theta; c1, c2: right-hand sides */
     double *lo, *hi, *p, *q, *u, *up, *down, *miss, *db, *dp, *dq, *du, *theta, *e, *c1, *c2;
     double *x, *dx, *rhs, *smooth, *matrix; /* d each, d x d */
     double *z, *weight, *best_u;            /* n each */
-    double lambda, t, dlambda, dt, c3, rho; /* the ball: rho = residual of its constraint */
     double *storage;
 };
 
@@ -85,22 +83,18 @@ static void interior_start(struct interior *s)
         s->p[k] = fmax(start, 0.0) + away;
         s->q[k] = fmax(-start, 0.0) + away;
     }
-    if (s->ball) {
-        s->t = 0.5 * o->radius * o->radius;
-        s->lambda = at_zero / (o->radius * o->radius);
-    }
 }
 
 /* The mean product, mu. */
 static double interior_mu(const struct interior *s)
 {
-    double sum = s->ball ? s->lambda * s->t : 0.0;
+    double sum = 0.0;
     for (size_t k = 0; k < s->rows; k++)
         sum += s->p[k] * s->up[k] + s->q[k] * s->down[k];
-    return sum / (2.0 * (double)s->rows + (s->ball ? 1.0 : 0.0));
+    return sum / (2.0 * (double)s->rows);
 }
 
-/* The system's matrix at x, factored, the gradient of S in `smooth` and the residual of the ball; false when singular.
+/* The system's matrix at x, factored, the gradient of S in `smooth`; false when singular.
  */
 static bool interior_factor(struct interior *s)
 {
@@ -124,27 +118,22 @@ static bool interior_factor(struct interior *s)
         }
     }
     linear_gram(o->a, s->weight, s->matrix);
-    double norm2 = vector_dot(d, s->x, s->x);
-    s->rho = s->ball ? s->t + 0.5 * norm2 - 0.5 * o->radius * o->radius : 0.0;
     for (size_t j = 0; j < d; j++) {
         double ridge = objective_ridge(o, j);
         s->smooth[j] += ridge * s->x[j];
-        s->matrix[j * d + j] += ridge + s->lambda;
+        s->matrix[j * d + j] += ridge;
         if (s->rows > s->checks && j < o->penalized)
             s->matrix[j * d + j] += 1.0 / s->theta[s->checks + j];
-        if (s->ball)
-            for (size_t k = 0; k < d; k++)
-                s->matrix[j * d + k] += s->lambda / s->t * s->x[j] * s->x[k];
     }
     double trace = dense_trace(d, s->matrix);
     null_space_fill(s->null, d, trace / (double)d, s->matrix);
-    /* A trace of ridge keeps the factor alive when the last directions sink below rounding; the steps stay descent. */
+    /* A few units in the last place keep the factor alive when the last directions sink below rounding. */
     for (size_t j = 0; j < d; j++)
-        s->matrix[j * d + j] += 1e-18 * trace;
+        s->matrix[j * d + j] *= 1.0 + 1e-15;
     return dense_factor(d, s->matrix);
 }
 
-/* The Newton direction for the right-hand sides c1, c2, c3. */
+/* The Newton direction for the right-hand sides c1, c2. */
 static void interior_direction(struct interior *s)
 {
     const struct objective *o = s->o;
@@ -153,9 +142,8 @@ static void interior_direction(struct interior *s)
         s->e[k] = s->miss[k] - s->c1[k] / s->up[k] + s->c2[k] / s->down[k];
         s->du[k] = s->e[k] / s->theta[k];
     }
-    double pull = s->ball ? (s->c3 + s->lambda * s->rho) / s->t : 0.0;
     for (size_t j = 0; j < d; j++)
-        s->dx[j] = -s->smooth[j] - (s->lambda + pull) * s->x[j];
+        s->dx[j] = -s->smooth[j];
     rows_add(s, s->u, -1.0, s->dx);
     rows_add(s, s->du, -1.0, s->dx);
     null_space_project(s->null, d, s->dx);
@@ -166,11 +154,6 @@ static void interior_direction(struct interior *s)
         s->du[k] = (s->db[k] + s->e[k]) / s->theta[k];
         s->dp[k] = (s->c1[k] + s->p[k] * s->du[k]) / s->up[k];
         s->dq[k] = (s->c2[k] - s->q[k] * s->du[k]) / s->down[k];
-    }
-    if (s->ball) {
-        double along = vector_dot(d, s->x, s->dx);
-        s->dt = -s->rho - along;
-        s->dlambda = (s->c3 - s->lambda * s->dt) / s->t;
     }
 }
 
@@ -189,10 +172,6 @@ static double interior_length(const struct interior *s)
         step = shorten(step, s->up[k], -s->du[k]);
         step = shorten(step, s->down[k], s->du[k]);
     }
-    if (s->ball) {
-        step = shorten(step, s->t, s->dt);
-        step = shorten(step, s->lambda, s->dlambda);
-    }
     return step;
 }
 
@@ -202,10 +181,6 @@ static void interior_aim(struct interior *s, double target, double second)
     for (size_t k = 0; k < s->rows; k++) {
         s->c1[k] = target - s->p[k] * s->up[k] + second * s->dp[k] * s->du[k];
         s->c2[k] = target - s->q[k] * s->down[k] - second * s->dq[k] * s->du[k];
-    }
-    if (s->ball) {
-        s->c3 = target - s->lambda * s->t - second * s->dlambda * s->dt;
-        s->rho += second * 0.5 * vector_dot(s->o->d, s->dx, s->dx);
     }
 }
 
@@ -219,18 +194,16 @@ static void interior_move(struct interior *s, double step)
     }
     for (size_t j = 0; j < s->o->d; j++)
         s->x[j] += step * s->dx[j];
-    s->t += step * s->dt;
-    s->lambda += step * s->dlambda;
 }
 
 /* mu after a step, without taking it. */
 static double interior_mu_after(const struct interior *s, double step)
 {
-    double sum = s->ball ? (s->lambda + step * s->dlambda) * (s->t + step * s->dt) : 0.0;
+    double sum = 0.0;
     for (size_t k = 0; k < s->rows; k++)
         sum += (s->p[k] + step * s->dp[k]) * (s->up[k] - step * s->du[k]) +
                (s->q[k] + step * s->dq[k]) * (s->down[k] + step * s->du[k]);
-    return sum / (2.0 * (double)s->rows + (s->ball ? 1.0 : 0.0));
+    return sum / (2.0 * (double)s->rows);
 }
 
 static void interior_step(struct interior *s)
@@ -254,7 +227,7 @@ static void interior_step(struct interior *s)
     interior_move(s, step);
 }
 
-/* Tries x (pulled into the ball) with the current dual variables; keeps it when it proves more, or as much but for
+/* Tries x with the current dual variables; keeps it when it proves more, or as much but for
  * `allowance`. */
 static enum status interior_try(struct interior *s, const double *x, double allowance, struct candidate *best,
                                 struct error *error)
@@ -265,19 +238,20 @@ static enum status interior_try(struct interior *s, const double *x, double allo
     trial.gap = INFINITY;
     trial.x = s->dx;
     memcpy(trial.x, x, o->d * sizeof *x);
-    pull_into_ball(o, trial.x);
     for (size_t i = 0; i < s->checks; i++)
         s->weight[i] = fmin(fmax((double)o->n * s->u[i], check_lo(o, i)), check_hi(o, i));
     status = certificate_duality(o, s->weight, &trial, error);
     if (status == STATUS_OK && (trial.gap < best->gap + allowance || !isfinite(best->f))) {
         memcpy(best->x, trial.x, o->d * sizeof *x);
+        memcpy(s->best_u, s->weight, s->checks * sizeof *s->best_u);
         best->gap = trial.gap;
         best->f = trial.f;
     }
     return status;
 }
 
-/* Newton's method on the support of s->x with the signs held: what is left of l1 there is linear. Smooth losses only. */
+/* Newton's method on the support of s->x with the signs held: what is left of l1 there is linear. Smooth losses only.
+ */
 static enum status interior_support(struct interior *s, struct error *error)
 {
     const struct objective *o = s->o;
@@ -320,10 +294,12 @@ static enum status interior_snap(struct interior *s, struct candidate *best, str
     for (size_t j = 0; j < o->penalized; j++)
         largest = fmax(largest, fabs(best->x[j]));
     memcpy(s->x, best->x, o->d * sizeof *s->x);
+    for (size_t i = 0; i < s->checks; i++)
+        s->u[i] = s->best_u[i] / (double)o->n;
     for (size_t k = s->checks; k < s->rows; k++)
         if (fmin(s->up[k], s->down[k]) > 1e-6 * o->l1 && fabs(s->x[k - s->checks]) < 1e-6 * largest)
             s->x[k - s->checks] = 0.0;
-    if (s->checks == 0 && !s->ball)
+    if (s->checks == 0)
         status = interior_support(s, error);
     return status == STATUS_OK ? interior_try(s, s->x, 1e-3 * objective_goal(o, best->f), best, error) : status;
 }
@@ -372,7 +348,7 @@ static enum status interior_iterate(struct interior *s, struct candidate *best, 
 {
     const struct objective *o = s->o;
     enum status status = STATUS_OK;
-    double products = 2.0 * (double)s->rows + 1.0;
+    double products = 2.0 * (double)s->rows;
     int stalls = 0;
     for (int k = 0; k < STEPS_MAX && stalls < STALLS_MAX && interior_factor(s); k++) {
         double mu = interior_mu(s), value = best->gap;
@@ -394,11 +370,7 @@ enum status interior_solve(const struct objective *o, const struct null_space *n
                            struct error *error)
 {
     size_t checks = o->kind == LOSS_CHECK ? o->n : 0;
-    struct interior s = {.o = o,
-                         .null = null,
-                         .checks = checks,
-                         .rows = checks + (o->l1 > 0.0 ? o->penalized : 0),
-                         .ball = isfinite(o->radius)};
+    struct interior s = {.o = o, .null = null, .checks = checks, .rows = checks + (o->l1 > 0.0 ? o->penalized : 0)};
     enum status status = interior_alloc(&s, error);
     if (status != STATUS_OK)
         return status;
@@ -410,6 +382,8 @@ enum status interior_solve(const struct objective *o, const struct null_space *n
         status = interior_snap(&s, candidate, error);
     else if (status == STATUS_OK && objective_bare(o))
         status = interior_vertex(&s, candidate, error);
+    if (candidate->u)
+        memcpy(candidate->u, s.best_u, checks * sizeof *s.best_u);
     free(s.storage);
     return status;
 }

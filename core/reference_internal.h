@@ -22,11 +22,12 @@ struct objective {
     double floor; /* a gap is compared with max(|F|, floor): optima that are 0 up to rounding */
 };
 
-/* x[d] and what is proved about it. The caller owns x. */
+/* x[d] and what is proved about it. The caller owns x and u. */
 struct candidate {
     double *x;
     double f, gap;    /* F(x), F(x) - F* <= gap; INFINITY: nothing proved */
-    double grad_norm; /* |grad F(x)|, NaN where F is not smooth */
+    double grad_norm; /* |grad F(x)| of a smooth F */
+    double *u;        /* receives the n dual variables of a check loss unless NULL */
     bool none;        /* proved: no finite optimum, see reason */
     char method[64];
     char reason[256];
@@ -66,11 +67,13 @@ static inline double check_hi(const struct objective *o, size_t i)
 
 /* count doubles, zeroed; NULL with STATUS_MEMORY in error. Freed by free(). */
 double *vector_alloc(size_t count, struct error *error);
-void linear_product(const struct matrix *a, const double *x, double *z);            /* z[rows] = A x */
-void linear_product_t(const struct matrix *a, const double *u, double *v);          /* v[cols] = A'u */
-void linear_gram(const struct matrix *a, const double *w, double *h);               /* h[cols][cols] = A' diag(w) A */
-double linear_gram_cost(const struct matrix *a);                                    /* its multiply-adds */
-void linear_squares(const struct matrix *a, const double *w, double *v);            /* v[j] = sum_i w_i a_ij^2 */
+void linear_product(const struct matrix *a, const double *x, double *z);   /* z[rows] = A x */
+void linear_product_t(const struct matrix *a, const double *u, double *v); /* v[cols] = A'u */
+void linear_gram(const struct matrix *a, const double *w, double *h);      /* h[cols][cols] = A' diag(w) A */
+double linear_gram_cost(const struct matrix *a);                           /* its multiply-adds */
+void linear_squares(const struct matrix *a, const double *w, double *v);   /* v[j] = sum_i w_i a_ij^2 */
+/* The same matrix with column j times 2^-exponent[j] (exact); freed by matrix_free. */
+enum status linear_scale(const struct matrix *a, const int *exponent, struct matrix *out, struct error *error);
 double linear_row_norm(const struct matrix *a, size_t i);                           /* |a_i| */
 long double linear_row_dot_long(const struct matrix *a, size_t i, const double *x); /* a_i.x */
 /* v[cols] = A'u / rows in long double with compensation, slack[cols] >= its rounding error. */
@@ -105,12 +108,17 @@ enum status certificate_value(const struct objective *o, const double *x, double
 /* Scales x so that |x| <= radius holds to the last bit. */
 void pull_into_ball(const struct objective *o, double *x);
 /* Fenchel's duality gap; u[n] dual variables inside their box for LOSS_CHECK, NULL (slopes at x) for the others. */
-enum status certificate_duality(const struct objective *o, const double *u,
-                                struct candidate *candidate, struct error *error);
+enum status certificate_duality(const struct objective *o, const double *u, struct candidate *candidate,
+                                struct error *error);
 /* |g|^2 / (2 mu), or its self-concordant form, for smooth problems whose ball (if any) does not bind. curvature: a
  * lower bound of the smallest eigenvalue of the Hessian at x (on the complement of the null space). */
 enum status certificate_gradient(const struct objective *o, double curvature, struct candidate *candidate,
                                  struct error *error);
+
+/* x += the longest of 1, 1/2, 1/4, ... times step that lowers F by 1e-4 of what slope (< 0) promises; moved false when
+ * none does. trial[d] is scratch. */
+enum status line_search(const struct objective *o, const double *step, double f, double slope, double *x, double *trial,
+                        bool *moved, struct error *error);
 
 /* The solvers. Each fills the candidate's x with its best point, gap INFINITY when nothing could be proved. */
 enum status newton_solve(const struct objective *o, const struct null_space *null, struct candidate *candidate,
@@ -118,13 +126,15 @@ enum status newton_solve(const struct objective *o, const struct null_space *nul
 enum status interior_solve(const struct objective *o, const struct null_space *null, struct candidate *candidate,
                            struct error *error);
 
-/* The matrix-free solvers, for what is too large for a d x d matrix: Newton with conjugate gradients for smooth
- * problems; coordinate descent for l1 and, in the dual, for the check losses. */
+/* The matrix-free solvers, for what is too large for a d x d matrix, start from candidate->x: Newton with conjugate
+ * gradients for smooth losses without l1, coordinate descent with l1, and in the dual for check losses (ridge > 0). */
 enum status newton_cg_solve(const struct objective *o, struct candidate *candidate, struct error *error);
 enum status coordinate_solve(const struct objective *o, struct candidate *candidate, struct error *error);
 enum status dual_solve(const struct objective *o, struct candidate *candidate, struct error *error);
-/* The shifted problems F + lambda/2 |x|^2 until |x| = radius. */
+/* reference_ball.c: on a ball that binds. */
 enum status ball_solve(const struct objective *o, struct candidate *candidate, struct error *error);
+/* reference.c: which solver serves o, which has no ball and is not bare. */
+enum status solve_penalized(const struct objective *o, struct candidate *candidate, struct error *error);
 
 /* reference_separable.c: true when x separates the classes: y_i a_i.x >= 0 for all i, and > 0 for some. */
 bool separates(const struct objective *o, const double *x);

@@ -10,13 +10,14 @@
 /* An eigenvalue of A'A/n below this fraction of the largest counts as 0: rounding of the sums leaves about 1e-15. */
 static const double NULL_TOLERANCE = 1e-13;
 
-/* Beyond these the matrix-free solvers take over. */
-enum { DENSE_DIM_MAX = 1000 };
-static const double DENSE_COST_MAX = 3e9;
+/* Beyond these the matrix-free solvers take over; bare problems may need the eigenvectors of the data, which cost more.
+ */
+enum { DENSE_DIM_MAX = 2000, BARE_DIM_MAX = 1000 };
+static const double DENSE_COST_MAX = 2e10;
 
 bool objective_dense(const struct objective *o)
 {
-    return o->d <= DENSE_DIM_MAX && linear_gram_cost(o->a) <= DENSE_COST_MAX;
+    return o->d <= (objective_bare(o) ? BARE_DIM_MAX : DENSE_DIM_MAX) && linear_gram_cost(o->a) <= DENSE_COST_MAX;
 }
 
 double *vector_alloc(size_t count, struct error *error)
@@ -65,26 +66,42 @@ void linear_product_t(const struct matrix *a, const double *u, double *v)
         matrix_row_axpy(a, i, u[i], v);
 }
 
+/* The lower triangle. Four rows at a time: one pass over h serves four times the arithmetic. */
+static void gram_dense(const struct matrix *a, const double *w, double *restrict h)
+{
+    size_t d = a->cols, i = 0;
+    for (; i + 4 <= a->rows; i += 4) {
+        const double *v0 = a->value + i * a->stride, *v1 = v0 + a->stride, *v2 = v1 + a->stride, *v3 = v2 + a->stride;
+        for (size_t j = 0; j < d; j++) {
+            double *restrict row = h + j * d;
+            double s0 = w[i] * v0[j], s1 = w[i + 1] * v1[j], s2 = w[i + 2] * v2[j], s3 = w[i + 3] * v3[j];
+            for (size_t k = 0; k <= j; k++)
+                row[k] += (s0 * v0[k] + s1 * v1[k]) + (s2 * v2[k] + s3 * v3[k]);
+        }
+    }
+    for (; i < a->rows; i++) {
+        const double *value = a->value + i * a->stride;
+        for (size_t j = 0; j < d; j++)
+            for (size_t k = 0; k <= j; k++)
+                h[j * d + k] += w[i] * value[j] * value[k];
+    }
+}
+
+static void gram_sparse(const struct matrix *a, const double *w, double *h)
+{
+    for (size_t i = 0; i < a->rows; i++)
+        for (size_t k = a->row[i]; k < a->row[i + 1]; k++) {
+            double *row = h + a->column[k] * a->cols, scaled = w[i] * a->value[k];
+            for (size_t l = a->row[i]; l <= k; l++)
+                row[a->column[l]] += scaled * a->value[l];
+        }
+}
+
 void linear_gram(const struct matrix *a, const double *w, double *h)
 {
     size_t d = a->cols;
     memset(h, 0, d * d * sizeof *h);
-    for (size_t i = 0; i < a->rows; i++) {
-        if (a->sparse) {
-            for (size_t k = a->row[i]; k < a->row[i + 1]; k++) {
-                double *row = h + a->column[k] * d, scaled = w[i] * a->value[k];
-                for (size_t l = a->row[i]; l <= k; l++)
-                    row[a->column[l]] += scaled * a->value[l];
-            }
-        } else {
-            const double *value = a->value + i * a->stride;
-            for (size_t j = 0; j < d; j++) {
-                double *row = h + j * d, scaled = w[i] * value[j];
-                for (size_t k = 0; k <= j; k++)
-                    row[k] += scaled * value[k];
-            }
-        }
-    }
+    (a->sparse ? gram_sparse : gram_dense)(a, w, h);
     for (size_t j = 0; j < d; j++)
         for (size_t k = 0; k < j; k++)
             h[k * d + j] = h[j * d + k];
@@ -136,6 +153,25 @@ long double linear_row_dot_long(const struct matrix *a, size_t i, const double *
             sum += (long double)value[j] * x[j];
     }
     return sum;
+}
+
+enum status linear_scale(const struct matrix *a, const int *exponent, struct matrix *out, struct error *error)
+{
+    enum status status = a->sparse ? matrix_alloc_sparse(out, a->rows, a->cols, a->nnz, error)
+                                   : matrix_alloc_dense(out, a->rows, a->cols, error);
+    if (status != STATUS_OK)
+        return status;
+    if (a->sparse) {
+        memcpy(out->row, a->row, (a->rows + 1) * sizeof *a->row);
+        memcpy(out->column, a->column, a->nnz * sizeof *a->column);
+        for (size_t k = 0; k < a->nnz; k++)
+            out->value[k] = ldexp(a->value[k], -exponent[a->column[k]]);
+    } else {
+        for (size_t i = 0; i < a->rows; i++)
+            for (size_t j = 0; j < a->cols; j++)
+                out->value[i * out->stride + j] = ldexp(a->value[i * a->stride + j], -exponent[j]);
+    }
+    return STATUS_OK;
 }
 
 /* One step of Neumaier's sum; size collects |terms| for the error bound. */

@@ -9,6 +9,24 @@
 
 enum { STEPS_MAX = 200, REFINEMENTS = 6 };
 
+enum status line_search(const struct objective *o, const double *step, double f, double slope, double *x, double *trial,
+                        bool *moved, struct error *error)
+{
+    *moved = false;
+    for (double length = 1.0; length > 1e-12 && !*moved; length *= 0.5) {
+        double value;
+        for (size_t j = 0; j < o->d; j++)
+            trial[j] = x[j] + length * step[j];
+        enum status status = certificate_value(o, trial, &value, NULL, error);
+        if (status != STATUS_OK)
+            return status;
+        *moved = value <= f + 1e-4 * length * slope;
+    }
+    if (*moved)
+        memcpy(x, trial, o->d * sizeof *x);
+    return STATUS_OK;
+}
+
 struct newton {
     const struct objective *o;
     const struct null_space *null;
@@ -40,25 +58,6 @@ static void newton_direction(struct newton *s)
         s->step[j] = -s->gradient[j];
     dense_solve(d, s->hessian, s->step);
     null_space_project(s->null, d, s->step);
-}
-
-/* x += the longest step of 1, 1/2, 1/4, ... that decreases F enough; false when none does. */
-static enum status newton_damped(struct newton *s, double *x, double f, double slope, bool *moved, struct error *error)
-{
-    size_t d = s->o->d;
-    *moved = false;
-    for (double length = 1.0; length > 1e-12 && !*moved; length *= 0.5) {
-        double value;
-        for (size_t j = 0; j < d; j++)
-            s->trial[j] = x[j] + length * s->step[j];
-        enum status status = certificate_value(s->o, s->trial, &value, NULL, error);
-        if (status != STATUS_OK)
-            return status;
-        *moved = value <= f + 1e-4 * length * slope;
-    }
-    if (*moved)
-        memcpy(x, s->trial, d * sizeof *x);
-    return STATUS_OK;
 }
 
 /* Full steps while they shrink the gradient; x keeps the best point, the Hessian is that of the first. */
@@ -103,9 +102,12 @@ static enum status newton_iterate(struct newton *s, struct candidate *candidate,
         if (-slope <= 1e-10 * fmax(f, o->floor)) {
             if ((status = newton_refine(s, x, error)) != STATUS_OK || !newton_factor(s, x))
                 return status;
-            return certificate_gradient(o, dense_smallest(o->d, s->hessian, s->trace), candidate, error);
+            status = certificate_gradient(o, dense_smallest(o->d, s->hessian, s->trace), candidate, error);
+            if (status == STATUS_OK && candidate->gap > objective_goal(o, candidate->f) && !objective_bare(o))
+                status = certificate_duality(o, NULL, candidate, error);
+            return status;
         }
-        if ((status = newton_damped(s, x, f, slope, &moved, error)) != STATUS_OK)
+        if ((status = line_search(o, s->step, f, slope, x, s->trial, &moved, error)) != STATUS_OK)
             return status;
     }
     return STATUS_OK;

@@ -351,8 +351,8 @@ static enum status parse_setting(struct reading *reading, size_t index, const st
     out->said[index] = node;
     switch (setting->form) {
     case FORM_PARAM:
-        return parse_number(reading, &setting->param, node, (struct slot){DEFER_SETTING, index}, &out->setting[index],
-                            reading->error);
+        return parse_number(out->words ? NULL : reading, &setting->param, node, (struct slot){DEFER_SETTING, index},
+                            &out->setting[index], reading->error);
     case FORM_TEXT:
         return parse_text(&setting->param, node,
                           index == PROBLEM_POSITIVE ? &out->words->positive : &out->words->target, reading->error);
@@ -434,8 +434,8 @@ static enum status parse_entry(struct reading *reading, const struct yaml_node *
     if (param->kind == PARAM_LIST)
         return parse_list(reading, param, entry->value, (size_t)index);
     out->param[index] = 0.0; /* given, if perhaps deferred */
-    return parse_number(reading, param, entry->value, (struct slot){DEFER_PARAM, (size_t)index}, &out->param[index],
-                        reading->error);
+    return parse_number(out->words ? NULL : reading, param, entry->value, (struct slot){DEFER_PARAM, (size_t)index},
+                        &out->param[index], reading->error); /* a problem comes before its n is known */
 }
 
 static enum status parse_mapping(struct reading *reading, const struct yaml_node *node)

@@ -22,10 +22,13 @@ enum status store_close(struct store *store, struct error *error);
 enum status store_put_plan(struct store *store, const struct sweep *sweep, const char *settings_json, int64_t *cell_id,
                            struct error *error);
 
-/* Is the run (finished or diverged) in the store? One indexed look-up on a cell loaded before. */
+/* Is the run (finished or diverged) in the store? A search in memory: the runs of one seed are read at the first call.
+ */
 bool store_has_run(struct store *store, int64_t cell_id, uint64_t seed, uint64_t replicate);
 
-/* Queues one result; thread-safe (one writer: a mutex inside). Batches are committed at least every 0.5 s. */
+/* Queues one result (copied; nothing of request and result is used afterwards); thread-safe. A put commits what is
+ * older than 0.25 s; who may be long without a put calls store_flush every 0.5 s. What an error left uncommitted is
+ * kept and tried again by the next put or flush. */
 enum status store_put_run(struct store *store, int64_t cell_id, const struct run_request *request,
                           const struct run_result *result, struct error *error);
 /* A run that could not be done: its reason. Retried by the next `run`. */

@@ -1,10 +1,12 @@
 /* What the files of the store share: the connection, statements, errors. Only they include this, and with it sqlite3.h.
  *
- * The journal is SQLite's rollback journal (DELETE), synchronous=EXTRA, not a write-ahead log: a WAL needs memory shared
- * by all readers and writers, which network file systems do not give, and results directories lie on these and are read
+ * The journal is SQLite's rollback journal (DELETE), synchronous=EXTRA, not a write-ahead log: a WAL needs memory
+ * shared by all readers and writers, which network file systems do not give, and results directories lie on these and
+ * are read
  * (`sgdlab status`) from other nodes; and between transactions the store is one file, safe to copy. What a WAL would
- * give, readers that never block the writer, is had by short transactions on both sides: the writer collects results and
- * commits them in a transaction well below half a second; readers take one cell or run at a time and release the lock. */
+ * give, readers that never block the writer, is had by short transactions on both sides: the writer collects results
+ * and commits them in a transaction well below half a second; readers take one cell or run at a time and release the
+ * lock. */
 #ifndef SGDLAB_STORE_INTERNAL_H
 #define SGDLAB_STORE_INTERNAL_H
 
@@ -19,7 +21,7 @@ enum {
     CURVES_PER_RUN = 64, /* curve.id = CURVES_PER_RUN * run.id + number */
     CURVE_SECONDS = CURVES_PER_RUN - 1,
 };
-static_assert(METRIC_COUNT <= CURVE_SECONDS, "curve numbers");
+_Static_assert((int)METRIC_COUNT <= (int)CURVE_SECONDS, "curve numbers");
 
 struct pending;
 
@@ -48,13 +50,14 @@ struct store {
         size_t count, capacity, misses;
         struct known_run *run; /* by cell and replicate */
     } known;                   /* the runs of one seed, for store_has_run */
-    sqlite3_stmt *has_run, *find_cell, *find_run, *find_curve, *put_run, *put_curve, *put_estimator, *put_failure, *drop_failure;
+    sqlite3_stmt *has_run, *find_cell, *find_run, *find_curve, *put_run, *put_curve, *put_estimator, *put_failure,
+        *drop_failure;
     sqlite3_stmt *touch_session, *read_cell, *read_run, *read_curves, *read_failure, *read_estimator;
 
     pthread_mutex_t queue_lock; /* what follows; taken after `lock` where both are held */
     struct pending *first, **last;
     size_t queue_bytes;
-    int64_t oldest; /* when first was queued, monotonic milliseconds */
+    int64_t oldest;             /* when first was queued, monotonic milliseconds */
     uint64_t *reference_queued; /* bit per cell id: its reference is in the queue or the store */
     size_t reference_words;
 };

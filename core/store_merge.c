@@ -24,7 +24,7 @@ static const char conflict_sql[] =
     "   NOT b.variance_se OR a.bias_statistic IS NOT b.bias_statistic OR a.bias_df IS NOT b.bias_df OR a.bias_p IS NOT "
     "   b.bias_p OR a.bias_along_gradient IS NOT b.bias_along_gradient OR a.bias_along_gradient_se IS NOT "
     "   b.bias_along_gradient_se OR a.direction IS NOT b.direction OR a.covariance IS NOT b.covariance)) LIMIT 1";
-static_assert(CURVES_PER_RUN == 64 && CURVE_SECONDS == 63, "the numbers in the statements of this file");
+_Static_assert(CURVES_PER_RUN == 64 && CURVE_SECONDS == 63, "the numbers in the statements of this file");
 
 /* In this order. A reference that this store lacks is taken; where both have one they were certified for the same
  * objective, and this store's stays. :first is the largest run.id before. */

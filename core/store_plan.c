@@ -379,3 +379,84 @@ enum status store_put_plan_source(struct store *store, const struct plan_source 
     pthread_mutex_unlock(&store->lock);
     return status;
 }
+
+/* ---- forgetting ---- */
+
+static const char forgetting[] = "forgetting an experiment";
+
+/* The curves of all runs of the experiment's cells: by ranges of their numbers, never by a scan of that table. */
+static enum status forget_curves(struct store *store, int64_t experiment, struct error *error)
+{
+    sqlite3_stmt *select = NULL, *drop = NULL;
+    bool row = false;
+    enum status status = store_prepare(store, &select,
+                                       "SELECT run.id FROM membership m JOIN run ON run.cell = m.cell WHERE m.experiment "
+                                       "= ?1",
+                                       error);
+    if (status == STATUS_OK)
+        status = store_prepare(store, &drop, "DELETE FROM curve WHERE id BETWEEN ?1 AND ?2", error);
+    if (status == STATUS_OK) {
+        sqlite3_bind_int64(select, 1, experiment);
+        status = store_step(store, select, forgetting, &row, error);
+    }
+    while (row && status == STATUS_OK) {
+        int64_t run = sqlite3_column_int64(select, 0);
+        sqlite3_bind_int64(drop, 1, run * CURVES_PER_RUN);
+        sqlite3_bind_int64(drop, 2, run * CURVES_PER_RUN + CURVE_SECONDS);
+        status = store_run(store, drop, forgetting, error);
+        if (status == STATUS_OK)
+            status = store_step(store, select, forgetting, &row, error);
+    }
+    sqlite3_finalize(select);
+    sqlite3_finalize(drop);
+    return status;
+}
+
+static enum status forget_rows(struct store *store, int64_t experiment, struct error *error)
+{
+    static const char *const drop[] = {
+        "DELETE FROM estimator WHERE run IN (SELECT run.id FROM membership m JOIN run ON run.cell = m.cell WHERE "
+        "m.experiment = ?1)",
+        "DELETE FROM run WHERE cell IN (SELECT cell FROM membership WHERE experiment = ?1)",
+        "DELETE FROM failure WHERE cell IN (SELECT cell FROM membership WHERE experiment = ?1)",
+        "DELETE FROM membership WHERE experiment = ?1",
+        "DELETE FROM experiment WHERE id = ?1",
+    };
+    enum status status = forget_curves(store, experiment, error);
+    for (size_t i = 0; i < sizeof drop / sizeof *drop && status == STATUS_OK; i++) {
+        sqlite3_stmt *statement = NULL;
+        status = store_prepare(store, &statement, drop[i], error);
+        if (status == STATUS_OK) {
+            sqlite3_bind_int64(statement, 1, experiment);
+            status = store_run(store, statement, forgetting, error);
+        }
+        sqlite3_finalize(statement);
+    }
+    return status;
+}
+
+enum status store_forget(struct store *store, const char *experiment, struct error *error)
+{
+    sqlite3_stmt *find = NULL;
+    bool row = false;
+    enum status status = store_flush(store, error);
+    if (status != STATUS_OK)
+        return status;
+    pthread_mutex_lock(&store->lock);
+    status = store_begin(store, forgetting, error);
+    if (status == STATUS_OK) {
+        status = store_prepare(store, &find, "SELECT id FROM experiment WHERE name = ?1", error);
+        if (status == STATUS_OK) {
+            store_bind_text(find, 1, experiment);
+            status = store_step(store, find, forgetting, &row, error);
+        }
+        int64_t id = row ? sqlite3_column_int64(find, 0) : 0;
+        sqlite3_finalize(find);
+        if (row)
+            status = forget_rows(store, id, error);
+        status = store_end(store, status, forgetting, error);
+    }
+    store->known.loaded = false;
+    pthread_mutex_unlock(&store->lock);
+    return status;
+}

@@ -20,7 +20,7 @@ struct plan_cell {
 };
 
 struct plan_source {
-    const char *name, *question, *config; /* config: the YAML text */
+    const char *name, *question, *config;  /* config: the YAML text */
     const char *settings, *axes, *figures; /* JSON */
     size_t cells, replicates;
     uint64_t seed;

@@ -201,6 +201,34 @@ enum status store_status(struct store *store, struct store_status **out, size_t 
     return status;
 }
 
+enum status store_read_kinds(struct store *store, int64_t experiment, struct experiment_kinds *kinds,
+                             struct error *error)
+{
+    *kinds = (struct experiment_kinds){0};
+    pthread_mutex_lock(&store->lock);
+    sqlite3_stmt *select = NULL;
+    enum status status = store_prepare(store, &select,
+                                       "SELECT DISTINCT c.metrics, c.kind FROM membership m JOIN cell c ON c.id = m.cell "
+                                       "WHERE m.experiment = ?1",
+                                       error);
+    if (status == STATUS_OK)
+        sqlite3_bind_int64(select, 1, experiment);
+    bool row = status == STATUS_OK;
+    while (row) {
+        status = store_step(store, select, doing, &row, error);
+        if (!row)
+            break;
+        kinds->metrics |= (unsigned)sqlite3_column_int64(select, 0);
+        if (sqlite3_column_int(select, 1) == KIND_ESTIMATOR)
+            kinds->estimator = true;
+        else
+            kinds->training = true;
+    }
+    sqlite3_finalize(select);
+    pthread_mutex_unlock(&store->lock);
+    return status;
+}
+
 /* ---- lists ---- */
 
 static enum status each_row(struct store *store, const char *sql, const int64_t *parameter,

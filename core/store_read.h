@@ -1,5 +1,6 @@
 /* Reading the store as plain structs, for export and manifest. Each call takes the file's lock for one row and gives it
- * back, so that a sweep may go on writing; `mark` (store_mark) leaves out runs that were added after the reading began. */
+ * back, so that a sweep may go on writing; `mark` (store_mark) leaves out runs that were added after the reading began.
+ */
 #ifndef SGDLAB_STORE_READ_H
 #define SGDLAB_STORE_READ_H
 
@@ -11,11 +12,11 @@ enum status store_mark(struct store *store, int64_t *mark, struct error *error);
 
 struct stored_experiment {
     int64_t id;
-    char *name, *question, *config;    /* config: the YAML text */
-    char *settings, *axes, *figures;   /* JSON */
-    uint64_t cells, replicates, seed;  /* cells: positions of the product */
-    uint64_t distinct;                 /* cells that differ in what matters */
-    int64_t planned, begun, ended;     /* milliseconds since 1970; begun and ended only by store_read_times */
+    char *name, *question, *config;   /* config: the YAML text */
+    char *settings, *axes, *figures;  /* JSON */
+    uint64_t cells, replicates, seed; /* cells: positions of the product */
+    uint64_t distinct;                /* cells that differ in what matters */
+    int64_t planned, begun, ended;    /* milliseconds since 1970; begun and ended only by store_read_times */
 };
 /* By name; free with stored_experiments_free. */
 enum status store_read_experiments(struct store *store, struct stored_experiment **out, size_t *count,
@@ -23,6 +24,14 @@ enum status store_read_experiments(struct store *store, struct stored_experiment
 /* Fills begun and ended: of the processes that did its runs; 0: none. */
 enum status store_read_times(struct store *store, struct stored_experiment *experiment, struct error *error);
 void stored_experiments_free(struct stored_experiment *experiment, size_t count);
+
+/* What its cells are: the union of the metrics that were asked, and which kinds of runs there are. */
+struct experiment_kinds {
+    unsigned metrics;
+    bool training, estimator;
+};
+enum status store_read_kinds(struct store *store, int64_t experiment, struct experiment_kinds *kinds,
+                             struct error *error);
 
 struct stored_reference {
     bool solved; /* false: no run of the cell was done yet */
@@ -72,22 +81,22 @@ enum status store_read_failure(struct store *store, int64_t cell, uint64_t seed,
                                char **reason, bool *found, struct error *error);
 
 /* The estimator result of a run: free with estimator_result_free. */
-enum status store_read_estimator(struct store *store, int64_t run, struct estimator_result *result, struct error *error);
+enum status store_read_estimator(struct store *store, int64_t run, struct estimator_result *result,
+                                 struct error *error);
 
 /* Hands the rows of a list to `each`, columns as text, in a fixed order: sessions (started, ended, environment) and the
  * data sets of an experiment (name, checksum, n, d, n_test, nnz). */
 enum status store_each_session(struct store *store, void (*each)(void *context, const char *const *column),
                                void *context, struct error *error);
 enum status store_each_data(struct store *store, int64_t experiment,
-                            void (*each)(void *context, const char *const *column), void *context,
-                            struct error *error);
+                            void (*each)(void *context, const char *const *column), void *context, struct error *error);
 
 /* Number of runs of an experiment: finished, diverged, failed. */
 struct run_counts {
     uint64_t finished, diverged, failed;
     double train_seconds, measure_seconds;
 };
-enum status store_count_runs(struct store *store, const struct stored_experiment *experiment,
-                             struct run_counts *counts, struct error *error);
+enum status store_count_runs(struct store *store, const struct stored_experiment *experiment, struct run_counts *counts,
+                             struct error *error);
 
 #endif

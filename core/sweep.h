@@ -32,6 +32,8 @@ size_t sweep_replicates(const struct sweep *sweep);
 uint64_t sweep_seed(const struct sweep *sweep);
 size_t sweep_figure_count(const struct sweep *sweep);
 const char *sweep_figure(const struct sweep *sweep, size_t index); /* canonical JSON of one entry of `figures:` */
+size_t sweep_law_count(const struct sweep *sweep);
+const char *sweep_law(const struct sweep *sweep, size_t index); /* the same of `laws:` */
 size_t sweep_axis_count(const struct sweep *sweep);
 const char *sweep_axis(const struct sweep *sweep, size_t axis); /* dotted path: "batch_size", "schedule.rate", ... */
 
@@ -39,8 +41,9 @@ const char *sweep_axis(const struct sweep *sweep, size_t axis); /* dotted path: 
  * as long as the sweep. About a microsecond: cells are resolved when needed, not stored. */
 enum status sweep_cell(const struct sweep *sweep, size_t cell, struct run_config *out, struct error *error);
 
-/* Solves the references (certified optima) of all problems of the sweep that are not solved yet; `lookup` may offer one
- * stored earlier (NULL: none). Until then run_config.reference is NULL. */
+/* Solves the references (certified optima) of all problems of the sweep that are not solved yet, in parallel. Until
+ * then run_config.reference is NULL. An optimum that can't be certified is one that does not exist, with that reason.
+ */
 enum status sweep_solve_references(struct sweep *sweep, struct error *error);
 
 /* The canonical text of a cell: JSON with sorted keys, numbers that round-trip, of everything that determines its
@@ -80,9 +83,11 @@ struct plan {
     size_t block_count;
     double cost;
 };
-/* All runs of the sweep are packed into blocks of falling cost; block after block is dealt to the shard (1-based shard of shards)
- * with the least cost so far, so that the split depends on the sweep alone; then runs that are not wanted any more (already
- * stored) are dropped from the blocks and empty blocks go. wanted NULL: all are. Compatible cells are found by sorting
+/* All runs of the sweep are packed into blocks of falling cost; block after block is dealt to the shard (1-based shard
+ * of shards) with the least cost so far, so that the split depends on the sweep and the number of shards alone; then
+ * runs that are not wanted any more (already stored) are dropped from the blocks and empty blocks go. wanted NULL: all
+ * are; it is asked once about each run. Of cells that mean the same (equal cell_json) only the first is planned. Runs
+ * that share a lane (they differ in the averager alone) stand side by side. Compatible cells are found by sorting
  * signatures, never by comparing pairs: a million runs in seconds, within 100 bytes a run. */
 enum status plan_make(const struct sweep *sweep, size_t shard, size_t shards,
                       bool (*wanted)(void *context, size_t cell, size_t replicate), void *context, struct plan *plan,

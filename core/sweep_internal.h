@@ -109,6 +109,8 @@ const struct yaml_node *node_at(const struct yaml_node *node, const char *path);
 /* sweep_data.c. The data set and the problem of a parsed problem section, opened now or found again; sets
  * value->problem. */
 enum status sweep_open_problem(struct sweep *sweep, struct section_value *value, struct error *error);
+/* From now on it is an error if that problem turns out to have no optimum. */
+void sweep_need_optimum(struct sweep *sweep, const struct problem *problem);
 void sweep_close_problems(struct sweep *sweep);
 
 /* sweep_cell.c. All of a cell but its grid. */

@@ -202,8 +202,9 @@ static char *canonical_json(const struct yaml_node *node)
     return json_take(&json);
 }
 
-/* A list (or a single entry) of names or mappings, kept as JSON; key: what every mapping must have. */
-static enum status take_list(const struct document *document, enum meta_id id, const char *key, bool names, char ***out,
+/* A list (or a single entry) of mappings, kept as JSON. key: what every mapping must have; NULL: plain names will do.
+ */
+static enum status take_list(const struct document *document, enum meta_id id, const char *key, char ***out,
                              size_t *count, struct arena *arena, struct error *error)
 {
     const char *what = meta_at(id)->param.name;
@@ -218,13 +219,14 @@ static enum status take_list(const struct document *document, enum meta_id id, c
         return no_memory(error);
     for (size_t i = 0; i < total; i++) {
         const struct yaml_node *item = entry[i].value;
-        const struct yaml_entry *name = yaml_find(item, key);
+        const struct yaml_entry *name = key ? yaml_find(item, key) : NULL;
         char found[80];
-        bool named = name && name->value->kind == YAML_SCALAR && !yaml_is_null(name->value);
-        bool plain = names && item->kind == YAML_SCALAR && !yaml_is_null(item);
-        if (!named && !plain)
-            return yaml_error(item, STATUS_USAGE, error, "an entry of %s must be %s{%s: NAME, ...}, but is %s", what,
-                              names ? "a name or " : "", key, yaml_describe(item, found, sizeof found));
+        bool good = key ? name && name->value->kind == YAML_SCALAR && !yaml_is_null(name->value)
+                        : item->kind == YAML_MAPPING || (item->kind == YAML_SCALAR && !yaml_is_null(item));
+        if (!good)
+            return yaml_error(item, STATUS_USAGE, error, "an entry of %s must be %s%s%s, but is %s", what,
+                              key ? "{" : "a name or a mapping", key ? key : "", key ? ": NAME, ...}" : "",
+                              yaml_describe(item, found, sizeof found));
         (*out)[i] = canonical_json(item);
         if (!(*out)[i])
             return no_memory(error);
@@ -279,11 +281,10 @@ enum status document_take_apart(struct document *document, const char *path, str
     if (status == STATUS_OK)
         status = take_independent(document, error);
     if (status == STATUS_OK)
-        status = take_list(document, META_FIGURES, "figure", true, &document->figure, &document->figure_count,
-                           &document->arena, error);
+        status = take_list(document, META_FIGURES, NULL, &document->figure, &document->figure_count, &document->arena,
+                           error);
     if (status == STATUS_OK)
-        status =
-            take_list(document, META_LAWS, "law", false, &document->law, &document->law_count, &document->arena, error);
+        status = take_list(document, META_LAWS, "law", &document->law, &document->law_count, &document->arena, error);
     if (status == STATUS_OK)
         status = take_base(document, error);
     return status == STATUS_OK ? take_axes(document, error) : status;

@@ -280,9 +280,16 @@ static enum status print_constants(const struct dataset *dataset, double l2, str
         enum status status = problem_constants(&squares, &largest, &smallest, error);
         if (status != STATUS_OK)
             return status;
-        printf("condition     %g (largest over smallest eigenvalue of X'X/n: %.6g / %.6g)\n", largest / smallest,
-               largest, smallest);
+        if (smallest > 0)
+            printf("condition     %g", largest / smallest);
+        else
+            printf("condition     infinite: columns depend on each other");
+        printf(" (eigenvalues of X'X/n: %.6g to %.6g)\n", smallest, largest);
         break;
+    }
+    if (dataset->task == TASK_MULTICLASS) {
+        puts("\nNo problem takes several classes; --positive CLASS makes two of them.");
+        return STATUS_OK;
     }
     printf("\n%-28s %14s %14s   (l2 = %g; no gradient descent step above 2/L is stable)\n", "problem", "L", "mu", l2);
     for (size_t i = 0; i < registry_count(METHOD_PROBLEM); i++) {

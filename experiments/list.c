@@ -62,6 +62,7 @@ static const struct argp parser = {NULL,
 static int print_datasets(void)
 {
     int result = EXIT_FINE;
+    puts("datasets:");
     for (const char *const *name = dataset_shipped_names(); *name; name++) {
         struct data_spec spec = {
             .name = *name, .task = TASK_REGRESSION, .intercept = NO, .standardize = NO, .data_seed = 1};
@@ -89,7 +90,7 @@ static int print_topic(const char *topic)
     if (strcmp(topic, "datasets") == 0)
         return print_datasets();
     if (strcmp(topic, "laws") == 0) {
-        puts("  none yet");
+        puts("laws:\n  none yet");
         return EXIT_FINE;
     }
     if (settings_list(topic, &text, &error) != STATUS_OK)
@@ -108,8 +109,8 @@ int command_list(int argc, char **argv)
     for (size_t i = 0; i < count && result == EXIT_FINE; i++) {
         if (only && strcmp(only, name[i]) != 0)
             continue;
-        if (!only)
-            printf("%s%s\n", i ? "\n" : "", name[i]);
+        if (!only && i)
+            putchar('\n');
         result = print_topic(name[i]);
     }
     return result;

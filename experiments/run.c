@@ -439,7 +439,7 @@ static int run_session(struct session *session, const char *resume)
     int threads = arguments->threads ? (int)arguments->threads : runner_default_threads();
     enum status status = open_sweeps(session, &error);
     if (status != STATUS_OK)
-        return status == STATUS_MEMORY || status == STATUS_IO ? EXIT_RUN_FAILED : EXIT_BAD_INPUT;
+        return status == STATUS_MEMORY ? EXIT_RUN_FAILED : EXIT_BAD_INPUT; /* also a file that cannot be read */
     if (!arguments->quiet || arguments->dry_run)
         print_settings(session, threads);
     if (arguments->dry_run)

@@ -28,5 +28,6 @@ const struct averager_type averager_tail = {
                .revision = 1,
                .params = params,
                .param_count = 1},
+    .equal_weights = true,
     .weight = weight,
 };

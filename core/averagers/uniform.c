@@ -10,5 +10,6 @@ static double weight(const struct param_values *values, uint64_t step, uint64_t 
 
 const struct averager_type averager_uniform = {
     .method = {.name = "uniform", .summary = "the mean of x_0 .. x_t (Polyak-Ruppert)", .revision = 1},
+    .equal_weights = true,
     .weight = weight,
 };

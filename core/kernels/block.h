@@ -49,6 +49,9 @@ struct lane_block {
     size_t eta_stride;    /* width, or 0 when no rate changes */
     const double *const *mean_gain; /* [averages][step]: mean += c (x - mean); 0: nothing to do */
 
+    struct lazy_state *lazy; /* the O(nonzeros) forms on CSR data, else NULL: x, slots and means are then in their own
+                              * terms until settled (update.h) */
+
     /* scratch */
     double *gradient; /* [dim][width]: a batch's sum where it does not fit the registers */
     double *z;        /* [ROW_TILE][width] */

@@ -6,12 +6,27 @@
 #include "kernels/block.h"
 #include "registry.h"
 
+/* A form of the step that costs O(nonzeros of the batch) on CSR data: untouched coordinates are brought up to date, in
+ * closed form, when they are next needed. width is a multiple of 8. */
+struct lazy_type {
+    bool any_schedule; /* else: constant rates only */
+    bool l1;           /* the proximal form of l1 */
+    bool any_weights;  /* averages of any weights, else only of equal ones */
+    /* Doubles of memory that state needs for the block, and its set-up in zeroed memory. window: steps between
+     * settlings. */
+    size_t (*memory)(const struct lane_block *block, size_t window);
+    void (*open)(struct lane_block *block, size_t window, double *memory);
+    void (*advance)(struct lane_block *block, size_t count); /* count never crosses the end of a window */
+    /* Brings every coordinate up to date: x, slots and means hold their true values, and a new window begins. */
+    void (*settle)(struct lane_block *block);
+    /* Squared norm over the coordinates that the last step touched, with repetitions, per lane. */
+    void (*touched_norm2)(const struct lane_block *block, double *norm2);
+};
+
 struct update_type {
     struct method method;
-    size_t slots; /* state vectors, zero at the start */
-    /* Every rule here is linear in (x, slots, g), which the lazy forms on sparse data use: for an untouched coordinate
-     * g = l2 x. false: the rule always takes the dense form. */
-    bool linear;
+    size_t slots;                 /* state vectors, zero at the start */
+    const struct lazy_type *lazy; /* NULL: CSR data take the dense form, O(d) a step */
     /* `count` steps of the chunk described by the block, rows shared by all lanes (dense or CSR). */
     void (*advance_shared)(struct lane_block *block, size_t count);
     /* The same with a sample per lane (dense matrix, width a multiple of 8). */

@@ -9,6 +9,8 @@ ALWAYS_INLINE vd apply(const vd *param, vd eta, vd g, vd x, vd *slot)
 
 #include "kernels/update_loops.h"
 
+#include "kernels/lazy_linear.h"
+
 const struct update_type PER_ISA(update_heavy_ball) = {
     .method = {.name = "heavy_ball",
                .summary = "v = beta v + (1 - dampening) g, x -= eta v, v_0 = 0 (Polyak 1964)",
@@ -16,7 +18,7 @@ const struct update_type PER_ISA(update_heavy_ball) = {
                .params = momentum_params,
                .param_count = UPDATE_PARAMS},
     .slots = UPDATE_SLOTS,
-    .linear = true,
+    .lazy = &lazy,
     .advance_shared = advance_shared,
     .advance_each = advance_each,
 };

@@ -10,6 +10,8 @@ ALWAYS_INLINE vd apply(const vd *param, vd eta, vd g, vd x, vd *slot)
 
 #include "kernels/update_loops.h"
 
+#include "kernels/lazy_linear.h"
+
 const struct update_type PER_ISA(update_nesterov) = {
     .method = {.name = "nesterov",
                .summary =
@@ -18,7 +20,7 @@ const struct update_type PER_ISA(update_nesterov) = {
                .params = momentum_params,
                .param_count = UPDATE_PARAMS},
     .slots = UPDATE_SLOTS,
-    .linear = true,
+    .lazy = &lazy,
     .advance_shared = advance_shared,
     .advance_each = advance_each,
 };

@@ -12,10 +12,12 @@ ALWAYS_INLINE vd apply(const vd *param, vd eta, vd g, vd x, vd *slot)
 
 #include "kernels/update_loops.h"
 
+#include "kernels/lazy_scaled.h"
+
 const struct update_type PER_ISA(update_sgd) = {
     .method = {.name = "sgd", .summary = "x -= eta g (Robbins & Monro 1951)", .revision = 1},
     .slots = UPDATE_SLOTS,
-    .linear = true,
+    .lazy = &lazy,
     .advance_shared = advance_shared,
     .advance_each = advance_each,
 };

@@ -7,13 +7,15 @@ check "its dimension, with the intercept" matches out '^d +31 with the intercept
 check "its classes" matches out '^task +binary$'
 check "the mapping of labels" matches out '-> -1: (212|357) samples'
 check "a checksum" matches out '^checksum +[0-9a-f]{64}$'
-check "L and mu of logistic regression" matches out '^logistic_regression +[0-9.]+ +0\.001$'
+check "L and mu of logistic regression" matches out '^logistic_regression +3\.[0-9]+ +0$'
+run 0 "without intercept" data breast_cancer --l2 0.001 --intercept no
+check "mu is l2 when nothing is exempt" matches out '^logistic_regression +3\.[0-9]+ +0\.001$'
 run 0 "data diabetes" data diabetes
 check "it is regression" matches out '^task +regression$'
 check "its size" matches out '^n +442$'
 run 0 "data digits" data digits
 check "ten classes" matches out '^task +multiclass$'
-run 0 "sparse data" data heart_scale
+run 0 "sparse data" data sparse_logistic
 check "stored sparse" matches out 'stored sparse'
 
 run 0 "X and y as CSV" data diabetes --standardize no --intercept no --csv

@@ -3,7 +3,7 @@
 . "$(dirname -- "$0")/lib.bash"
 run 0 "list" list
 for word in problems samplers schedules updates averagers synthetic datasets laws; do
-    check "list has the heading $word" matches out "^$word\$"
+    check "list has the heading $word" matches out "^$word:\$"
     run 0 "list $word" list "$word"
     check "list $word prints something" test -s out
     run 0 "list" list
@@ -13,7 +13,7 @@ for name in logistic_regression lasso with_replacement shuffle_once fixed_horizo
     check "list names $name" matches out "^  $name( |\$)"
 done
 run 0 "list updates" list updates
-check "a parameter has bounds and a default" matches out '^ +- momentum: .*>= 0 and < 1.*(default|required)'
+check "a parameter has bounds and a default" matches out '^ +momentum .*>= 0 and < 1.*default 0\.9'
 run 0 "list schedules" list schedule
 check "the singular works" matches out '^  cosine'
 run 2 "an unknown kind" list shedules

@@ -2,12 +2,15 @@
 # A run that is killed without warning continues, and ends with the numbers of a run that was left alone.
 . "$(dirname -- "$0")/lib.bash"
 write_long 4
+begin=$(date +%s%N)
 run 0 "left alone" run long.yaml --out alone
+took=$((($(date +%s%N) - begin) / 1000000))
+echo "left alone it took $took ms"
 killed=0
 for attempt in 1 2 3; do
     "$SGDLAB" run long.yaml --out killed >out 2>err &
     pid=$!
-    sleep 0.9
+    sleep "$(printf '%d.%03d' $((took / 4000)) $((took / 4 % 1000)))"
     if kill -KILL "$pid" 2>/dev/null; then
         killed=$((killed + 1))
     fi

@@ -90,7 +90,7 @@ static bool worker_open(const struct run_config *config, uint64_t seed, uint64_t
         .n = (uint32_t)n,
         .batch_size = m,
         .keep_last = config->keep_last,
-        .stream = rng_stream(seed, RNG_SAMPLING, config->stream_group + number, replicate),
+        .stream = rng_stream(seed, RNG_SAMPLING, config->stream_group ^ number << 48, replicate),
     };
     worker->sampler.scratch = calloc(type->scratch_words ? type->scratch_words(n, m) : 1, sizeof(uint32_t));
     worker->index = calloc(sampler_max_batch(type, n, m), sizeof *worker->index);
@@ -193,6 +193,21 @@ static void observe_step(struct naive *run, uint64_t t)
     }
 }
 
+/* Local SGD: every worker goes on from the means of x and of v. */
+static void synchronize(struct naive *run)
+{
+    double workers = (double)run->workers;
+    for (size_t j = 0; j < run->d; j++) {
+        double v = 0;
+        for (size_t k = 0; k < run->workers; k++)
+            v += run->worker[k].v[j] / workers;
+        for (size_t k = 0; k < run->workers; k++) {
+            run->worker[k].x[j] = run->mean[j];
+            run->worker[k].v[j] = v;
+        }
+    }
+}
+
 enum status naive_sgd(const struct run_config *config, uint64_t seed, uint64_t replicate, const double *start,
                       naive_observer *observe, void *context, struct error *error)
 {
@@ -211,8 +226,7 @@ enum status naive_sgd(const struct run_config *config, uint64_t seed, uint64_t r
             worker_step(&run, &run.worker[k], t);
         observe_step(&run, t + 1);
         if (run.workers > 1 && (t + 1) % config->sync_every == 0)
-            for (size_t k = 0; k < run.workers; k++)
-                memcpy(run.worker[k].x, run.mean, run.d * sizeof *run.mean);
+            synchronize(&run);
         observe(context, t + 1, run.mean, run.average);
     }
     naive_close(&run);

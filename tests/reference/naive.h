@@ -17,9 +17,9 @@ typedef void naive_observer(void *context, uint64_t step, const double *x, const
 /* Runs config->steps steps from start[d]. One step: the loss gradient as above; + l2 x, and + l1 sign(x) in the
  * subgradient form, on penalised coordinates; the update rule, whose v starts from 0 (PyTorch's first step ignores
  * dampening, ours does not); the proximal step of l1; the projection on the ball. In local SGD every worker does that
- * with its own x, v and stream of samples (stream group config->stream_group + worker), after each sync_every-th step
- * all x become their mean, v stays where it is; x_t is the workers' mean at every t. Errors: memory, an unknown update
- * rule. */
+ * with its own x, v and stream of samples (stream group config->stream_group ^ worker << 48), and after each
+ * sync_every-th step all x become their mean, and so do all v; x_t is the workers' mean at every t. Errors: memory, an
+ * unknown update rule. */
 enum status naive_sgd(const struct run_config *config, uint64_t seed, uint64_t replicate, const double *start,
                       naive_observer *observe, void *context, struct error *error);
 

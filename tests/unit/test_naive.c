@@ -292,7 +292,7 @@ Test(naive, local_sgd)
         worker[k].config.sampler = method(METHOD_SAMPLER, "with_replacement");
         worker[k].config.batch_size = 1;
         worker[k].config.steps = steps;
-        worker[k].config.stream_group = 5 + k;
+        worker[k].config.stream_group = 5 ^ (uint64_t)k << 48;
         run(&worker[k], zero);
     }
     two.config = worker[0].config;
@@ -303,13 +303,17 @@ Test(naive, local_sgd)
     for (size_t t = 0; t <= steps; t++)
         NEAR(two.x[t][0], (worker[0].x[t][0] + worker[1].x[t][0]) / 2);
     two.config.sync_every = 1;
+    two.config.update = &heavy_ball;
+    two.config.update_values.scalar[0] = 0.5;
     run(&two, zero);
-    /* A batch of two a step, drawn by the two workers: as mini-batch SGD by hand. */
+    /* A batch of two a step, drawn by the two workers: as mini-batch heavy ball by hand. */
     struct sampler sampler[2];
     for (size_t k = 0; k < 2; k++)
-        sampler[k] = (struct sampler){
-            .type = two.config.sampler, .n = 2, .batch_size = 1, .stream = rng_stream(1, RNG_SAMPLING, 5 + k, 0)};
-    double w = 0;
+        sampler[k] = (struct sampler){.type = two.config.sampler,
+                                      .n = 2,
+                                      .batch_size = 1,
+                                      .stream = rng_stream(1, RNG_SAMPLING, 5 ^ (uint64_t)k << 48, 0)};
+    double w = 0, v = 0;
     for (uint64_t t = 0; t < steps; t++) {
         double g = 0;
         for (size_t k = 0; k < 2; k++) {
@@ -317,7 +321,8 @@ Test(naive, local_sgd)
             sampler[k].type->draw(&sampler[k], t, 1, &i, &size);
             g += (tutorial_a[i] * w - tutorial_y[i]) * tutorial_a[i] / 2;
         }
-        w -= 0.1 * g;
+        v = 0.5 * v + g;
+        w -= 0.1 * v;
         NEAR(two.x[t + 1][0], w);
     }
 }

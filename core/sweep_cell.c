@@ -1,0 +1,294 @@
+/* One cell's settings to the numbers of a run: counts in n and in epochs become steps, and what makes no sense together
+ * is refused. Called once for every cell when a sweep is opened, and again whenever a cell is needed. */
+#include <math.h>
+#include <string.h>
+
+#include "sweep_internal.h"
+
+struct resolving {
+    const struct sweep *sweep;
+    const struct section_value *value[SECTION_COUNT];
+    struct run_config *out;
+    size_t n;
+    struct error *error;
+};
+
+static const struct yaml_node *place_of(const struct resolving *r, enum section_id id, size_t setting)
+{
+    return section_place(r->value[id], setting, r->sweep->document.root);
+}
+
+/* Sampler, batch size and last_batch are known by now. */
+static double steps_of_epochs(const struct resolving *r, double epochs)
+{
+    const struct run_config *out = r->out;
+    double per_epoch = (double)r->n / (double)out->batch_size;
+    if (out->sampler->by_epoch)
+        per_epoch = (double)sampler_steps_per_epoch(out->sampler, r->n, out->batch_size, out->keep_last);
+    double steps = epochs * per_epoch;
+    return ceil(steps * (1.0 - 1e-12)); /* 0.1 * 30 must not become 4 */
+}
+
+static enum status resolve_list(const struct resolving *r, const struct deferred *deferred, struct param_values *values)
+{
+    for (size_t i = 0; i < values->list_count; i++) {
+        values->list[i] = steps_of_epochs(r, values->list[i]);
+        if (param_check(deferred->param, values->list[i], r->error) != STATUS_OK)
+            return yaml_place(deferred->node, r->error);
+        if (i > 0 && values->list[i] <= values->list[i - 1])
+            return yaml_error(deferred->node, STATUS_USAGE, r->error,
+                              "%s must increase, but two entries are the same number of steps", deferred->param->name);
+    }
+    return STATUS_OK;
+}
+
+/* The section's numbers with all that was deferred. setting: a copy of count numbers, NULL: none wanted; values: the
+ * method's, NULL: likewise. */
+static enum status resolve_numbers(const struct resolving *r, enum section_id id, double *setting,
+                                   struct param_values *values)
+{
+    const struct section_value *value = r->value[id];
+    if (setting)
+        memcpy(setting, value->setting, section_at(id)->count * sizeof *setting);
+    if (values) {
+        *values = (struct param_values){.list_count = value->list_count};
+        if (value->method)
+            memcpy(values->scalar, value->param, value->method->param_count * sizeof *values->scalar);
+        if (value->list_count)
+            memcpy(values->list, value->list, value->list_count * sizeof *values->list);
+    }
+    for (size_t i = 0; i < value->deferred_count; i++) {
+        const struct deferred *deferred = &value->deferred[i];
+        enum status status = STATUS_OK;
+        if (deferred->target == DEFER_LIST) {
+            if (values)
+                status = resolve_list(r, deferred, values);
+        } else {
+            double *at = deferred->target == DEFER_SETTING ? setting : values ? values->scalar : NULL;
+            if (!at)
+                continue;
+            at += deferred->index;
+            *at = deferred->expression ? expression_count(deferred->expression, (double)r->n) : steps_of_epochs(r, *at);
+            if (param_check(deferred->param, *at, r->error) != STATUS_OK)
+                status = yaml_place(deferred->node, r->error);
+        }
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+static enum status resolve_problem(struct resolving *r)
+{
+    const struct section_value *value = r->value[SECTION_PROBLEM];
+    const struct opened_problem *problem = r->sweep->problem[value->problem];
+    struct run_config *out = r->out;
+    out->problem = problem->problem;
+    out->data_spec = problem->spec;
+    out->reference = problem->reference;
+    out->start = value->words->start;
+    r->n = out->problem.data->train.rows;
+    return STATUS_OK;
+}
+
+static enum status resolve_sampling(struct resolving *r)
+{
+    struct run_config *out = r->out;
+    double m;
+    out->sampler = (const struct sampler_type *)r->value[SECTION_SAMPLING]->method;
+    out->keep_last = r->value[SECTION_LAST_BATCH]->setting[0] == 0.0;
+    enum status status = resolve_numbers(r, SECTION_BATCH_SIZE, &m, NULL);
+    if (status != STATUS_OK)
+        return status;
+    out->batch_size = (size_t)m;
+    const struct sampler_type *type = out->sampler;
+    bool subset = !type->by_epoch && !type->with_replacement && !type->deterministic;
+    bool empty = type->by_epoch && !out->keep_last;
+    if (out->batch_size > r->n && (subset || empty))
+        return yaml_error(place_of(r, SECTION_BATCH_SIZE, 0), STATUS_USAGE, r->error,
+                          "batch_size is %zu, but %s %s n = %zu samples of %s", out->batch_size, type->method.name,
+                          subset ? "draws without replacement from the"
+                                 : "with last_batch: drop needs a full batch of the",
+                          r->n, out->problem.data->name);
+    if (type->deterministic && !type->by_epoch)
+        out->batch_size = r->n; /* full */
+    return resolve_numbers(r, SECTION_SAMPLING, NULL, &out->sampler_values);
+}
+
+static enum status resolve_budget(struct resolving *r, double *steps)
+{
+    const struct section_value *value = r->value[SECTION_BUDGET];
+    double budget[BUDGET_SAMPLES + 1];
+    enum status status = resolve_numbers(r, SECTION_BUDGET, budget, NULL);
+    if (status != STATUS_OK)
+        return status;
+    if (value->said[BUDGET_EPOCHS])
+        *steps = steps_of_epochs(r, budget[BUDGET_EPOCHS]);
+    else if (value->said[BUDGET_STEPS])
+        *steps = budget[BUDGET_STEPS];
+    else if (value->said[BUDGET_SAMPLES])
+        *steps = ceil(budget[BUDGET_SAMPLES] / (double)r->out->batch_size);
+    else
+        return yaml_error(place_of(r, SECTION_BUDGET, BUDGET_EPOCHS), STATUS_USAGE, r->error,
+                          "budget is missing: give one of epochs, steps and samples, as budget: {epochs: 10}");
+    if (*steps > 1e15)
+        return yaml_error(value->node, STATUS_USAGE, r->error, "the budget makes %g steps, at most 1e15 are possible",
+                          *steps);
+    return STATUS_OK;
+}
+
+static enum status resolve_schedule(struct resolving *r)
+{
+    const struct section_value *value = r->value[SECTION_SCHEDULE];
+    struct schedule *schedule = &r->out->schedule;
+    double setting[SCHEDULE_WARMUP + 1];
+    if (!value->method)
+        return yaml_error(place_of(r, SECTION_SCHEDULE, SCHEDULE_WARMUP), STATUS_USAGE, r->error,
+                          "schedule is missing: give a type and a rate, as schedule: {type: constant, rate: 0.1}");
+    enum status status = resolve_numbers(r, SECTION_SCHEDULE, setting, &schedule->values);
+    if (status != STATUS_OK)
+        return status;
+    schedule->type = (const struct schedule_type *)value->method;
+    schedule->warmup = (uint64_t)setting[SCHEDULE_WARMUP];
+    if (value->rate_is_c) {
+        int t0 = param_find(value->method->params, value->method->param_count, "t0");
+        schedule->values.scalar[0] /= schedule->values.scalar[t0];
+    }
+    return STATUS_OK;
+}
+
+static enum status resolve_step(struct resolving *r)
+{
+    struct run_config *out = r->out;
+    double local[LOCAL_SYNC_EVERY + 1], clip[CLIP_SETTING_EACH + 1];
+    out->update = (const struct update_type *)r->value[SECTION_UPDATE]->method;
+    out->averager = (const struct averager_type *)r->value[SECTION_AVERAGING]->method;
+    enum status status = resolve_numbers(r, SECTION_UPDATE, NULL, &out->update_values);
+    if (status == STATUS_OK)
+        status = resolve_numbers(r, SECTION_AVERAGING, NULL, &out->averager_values);
+    if (status == STATUS_OK)
+        status = resolve_numbers(r, SECTION_CLIP, clip, NULL);
+    if (status == STATUS_OK)
+        status = resolve_numbers(r, SECTION_LOCAL, local, NULL);
+    if (status != STATUS_OK)
+        return status;
+    if (isfinite(clip[CLIP_SETTING_NORM])) {
+        out->clip = clip[CLIP_SETTING_EACH] == 0.0 ? CLIP_SAMPLE : CLIP_BATCH;
+        out->clip_norm = clip[CLIP_SETTING_NORM];
+    } else if (r->value[SECTION_CLIP]->said[CLIP_SETTING_EACH] && !r->value[SECTION_CLIP]->said[CLIP_SETTING_NORM]) {
+        return yaml_error(r->value[SECTION_CLIP]->node, STATUS_USAGE, r->error,
+                          "clip needs norm: the longest gradient that passes unchanged");
+    }
+    out->local_workers = (size_t)local[LOCAL_WORKERS];
+    out->sync_every = (size_t)local[LOCAL_SYNC_EVERY];
+    return STATUS_OK;
+}
+
+static enum status resolve_record(struct resolving *r)
+{
+    struct run_config *out = r->out;
+    const struct dataset *data = out->problem.data;
+    double record[RECORD_METRICS + 1];
+    enum status status = resolve_numbers(r, SECTION_RECORD, record, NULL);
+    if (status != STATUS_OK)
+        return status;
+    out->points = (size_t)record[RECORD_POINTS];
+    out->spacing = (enum record_spacing)record[RECORD_SPACING];
+    out->metrics = (unsigned)record[RECORD_METRICS];
+    static const unsigned test = 1u << METRIC_TEST_LOSS | 1u << METRIC_TEST_ACCURACY;
+    static const unsigned classes = 1u << METRIC_TEST_ACCURACY | 1u << METRIC_ACCURACY;
+    const struct yaml_node *place = place_of(r, SECTION_RECORD, RECORD_METRICS);
+    if ((out->metrics & test) && data->test.rows == 0)
+        return yaml_error(
+            place, STATUS_USAGE, r->error,
+            "the metric %s needs test samples, but %s has none: give problem a test_fraction > 0",
+            metric_info[out->metrics & 1u << METRIC_TEST_LOSS ? METRIC_TEST_LOSS : METRIC_TEST_ACCURACY].name,
+            data->name);
+    if ((out->metrics & classes) && out->problem.type->task == TASK_REGRESSION)
+        return yaml_error(
+            place, STATUS_USAGE, r->error, "the metric %s needs classes, but %s is a regression problem",
+            metric_info[out->metrics & 1u << METRIC_ACCURACY ? METRIC_ACCURACY : METRIC_TEST_ACCURACY].name,
+            out->problem.type->method.name);
+    return STATUS_OK;
+}
+
+static enum status resolve_estimator(struct resolving *r)
+{
+    struct run_config *out = r->out;
+    double at[AT_STEPS + 1], draws;
+    enum status status = resolve_numbers(r, SECTION_AT, at, NULL);
+    if (status == STATUS_OK)
+        status = resolve_numbers(r, SECTION_DRAWS, &draws, NULL);
+    if (status != STATUS_OK)
+        return status;
+    const struct section_value *value = r->value[SECTION_AT];
+    out->at = (enum at_kind)at[AT_TYPE];
+    out->at_scale = at[AT_SCALE];
+    out->draws = (uint64_t)draws;
+    if (value->said[AT_STEPS] && out->at != AT_AFTER)
+        return yaml_error(value->said[AT_STEPS], STATUS_USAGE, r->error, "steps goes with type: after");
+    if (value->said[AT_SCALE] && out->at != AT_GAUSSIAN)
+        return yaml_error(value->said[AT_SCALE], STATUS_USAGE, r->error, "scale goes with type: gaussian");
+    if (out->at != AT_AFTER)
+        return STATUS_OK;
+    if (!value->said[AT_STEPS])
+        return yaml_error(value->node, STATUS_USAGE, r->error,
+                          "type: after needs steps, as at: {type: after, steps: 100}");
+    out->steps = (uint64_t)at[AT_STEPS];
+    return resolve_schedule(r);
+}
+
+static enum status resolve_training(struct resolving *r)
+{
+    static const enum section_id only_estimators[] = {SECTION_AT, SECTION_DRAWS};
+    for (size_t i = 0; i < 2; i++)
+        if (r->value[only_estimators[i]]->node)
+            return yaml_error(r->value[only_estimators[i]]->node, STATUS_USAGE, r->error,
+                              "%s goes with kind: estimator", section_at(only_estimators[i])->name);
+    double steps = 0.0;
+    enum status status = resolve_budget(r, &steps);
+    if (status != STATUS_OK)
+        return status;
+    r->out->steps = (uint64_t)steps;
+    status = resolve_schedule(r);
+    return status == STATUS_OK ? resolve_record(r) : status;
+}
+
+/* The bits of the streams' group must never change: they are part of what determines a run. */
+static uint64_t combine_groups(const struct resolving *r)
+{
+    uint64_t group = 0;
+    for (size_t i = 0; i < SECTION_COUNT; i++) {
+        if (!r->value[i]->group)
+            continue;
+        group = (group ^ r->value[i]->group) * 0x9e3779b97f4a7c15u;
+        group ^= group >> 29;
+    }
+    return group;
+}
+
+enum status sweep_resolve(const struct sweep *sweep, size_t cell, struct run_config *out, struct error *error)
+{
+    const struct document *document = &sweep->document;
+    struct resolving r = {.sweep = sweep, .out = out, .error = error};
+    size_t combination[SECTION_COUNT] = {0};
+    for (size_t i = 0; i < document->axis_count; i++) {
+        const struct axis *axis = &document->axis[i];
+        combination[axis->section] += cell / axis->stride % axis->count * axis->combination_stride;
+    }
+    for (size_t i = 0; i < SECTION_COUNT; i++)
+        r.value[i] = &sweep->section[i].value[combination[i]];
+    *out = (struct run_config){.kind = (enum run_kind)r.value[SECTION_KIND]->setting[0],
+                               .timing = (enum timing)r.value[SECTION_TIMING]->setting[0],
+                               .stream_group = combine_groups(&r)};
+    enum status status = resolve_problem(&r);
+    if (status == STATUS_OK)
+        status = resolve_sampling(&r);
+    if (status == STATUS_OK)
+        status = resolve_step(&r);
+    if (status == STATUS_OK)
+        status = out->kind == KIND_ESTIMATOR ? resolve_estimator(&r) : resolve_training(&r);
+    if (status == STATUS_OK)
+        config_canonical(out);
+    return status;
+}
