@@ -48,7 +48,7 @@ static void canonical_sampling(struct run_config *config)
 static void canonical_estimator(struct run_config *config)
 {
     const struct method *averager = registry_find(METHOD_AVERAGER, "last", NULL);
-    if (config->at != AT_GAUSSIAN)
+    if (config->at != AT_GAUSSIAN && config->at != AT_OPTIMUM_GAUSSIAN)
         config->at_scale = 0.0;
     config->metrics = 0;
     config->points = 0;
@@ -67,6 +67,8 @@ static void canonical_estimator(struct run_config *config)
     }
     config->steps = 0;
     config->schedule = (struct schedule){0};
+    config->clip = CLIP_NONE;
+    config->clip_norm = 0.0;
     config->local_workers = config->sync_every = 1;
     if (config->at != AT_START)
         config->start = (struct start){0};
@@ -216,7 +218,7 @@ static void estimator_json(struct json *json, const struct run_config *config)
     json_begin(json, '{');
     key_word(json, "at", choice(SECTION_AT, AT_TYPE, config->at));
     key_count(json, "draws", config->draws);
-    if (config->at == AT_GAUSSIAN)
+    if (config->at == AT_GAUSSIAN || config->at == AT_OPTIMUM_GAUSSIAN)
         key_real(json, "scale", config->at_scale);
     json_end(json, '}');
 }

@@ -24,7 +24,13 @@ enum run_kind { KIND_TRAINING, KIND_ESTIMATOR };
 enum timing { TIMING_PACKED, TIMING_SOLO };
 
 /* Where an estimator run freezes the iterate. */
-enum at_kind { AT_START, AT_OPTIMUM, AT_GAUSSIAN, AT_AFTER };
+enum at_kind {
+    AT_START,
+    AT_OPTIMUM,
+    AT_GAUSSIAN,         /* at_scale N(0, I) */
+    AT_AFTER,            /* after `steps` training steps of this very configuration */
+    AT_OPTIMUM_GAUSSIAN, /* x* + at_scale N(0, I) */
+};
 
 struct run_config {
     enum run_kind kind;

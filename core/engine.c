@@ -235,6 +235,35 @@ enum status block_run(const struct run_request *request, size_t count, enum bloc
     return status;
 }
 
+enum status run_last_iterate(const struct run_request *request, const atomic_bool *stop, double *x, struct error *error)
+{
+    struct run_config config = *request->config;
+    struct record_grid grid = {.count = 1, .step = &config.steps};
+    struct run_request own = {.config = &config, .seed = request->seed, .replicate = request->replicate};
+    struct run_result result = {0};
+    struct block block;
+    config.grid = &grid;
+    config.metrics = 0;
+    enum status status = block_open(&block, &own, 1, LAYOUT_AUTO, &result, error);
+    if (!status)
+        status = run(&block, stop);
+    if (status == STATUS_INTERRUPTED)
+        error_set(error, status, "interrupted");
+    if (!status && result.outcome == OUTCOME_DIVERGED)
+        status = error_set(error, STATUS_NUMERICAL, "the run diverges at step %llu, before its last iterate, %llu",
+                           (unsigned long long)result.diverged_at, (unsigned long long)config.steps);
+    const size_t width = block.lanes.width;
+    for (size_t j = 0; !status && j < block.lanes.dim; j++) {
+        double sum = 0;
+        for (size_t k = 0; k < block.workers; k++)
+            sum += block.lanes.x[j * width + k];
+        x[j] = sum / (double)block.workers;
+    }
+    run_result_free(&result);
+    block_close(&block);
+    return status;
+}
+
 void run_result_free(struct run_result *result)
 {
     for (int m = 0; m < METRIC_COUNT; m++)

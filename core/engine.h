@@ -47,6 +47,14 @@ enum status block_run(const struct run_request *request, size_t count, enum bloc
                       const atomic_bool *stop, struct run_result *result, struct error *error);
 void run_result_free(struct run_result *result);
 
+/* The start of a run: coordinate j goes to x[j * stride]. STATUS_USAGE when it starts from an optimum that does not
+ * exist. */
+enum status run_start(const struct run_request *request, double *x, size_t stride, struct error *error);
+/* The iterate x[d] of a run after its last step, config->steps (local SGD: the mean of the workers). Nothing is
+ * recorded: config->grid and metrics may be unset. STATUS_NUMERICAL when it diverges before. */
+enum status run_last_iterate(const struct run_request *request, const atomic_bool *stop, double *x,
+                             struct error *error);
+
 /* Does the run take a form of the step that costs O(nonzeros of the batch) on CSR data (kernels/update.h)? A function
  * of the configuration alone, never of the lanes beside it. */
 bool config_is_lazy(const struct run_config *config);

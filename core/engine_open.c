@@ -163,15 +163,15 @@ static enum status open_rates(struct block *b, struct error *error)
     return status;
 }
 
-static enum status open_start(struct block *b, size_t lane, const struct run_request *r, struct error *error)
+enum status run_start(const struct run_request *r, double *x, size_t width, struct error *error)
 {
     const struct run_config *c = r->config;
-    const size_t width = b->lanes.width, d = b->lanes.dim;
-    double *x = b->lanes.x + lane;
+    const size_t d = problem_dim(&c->problem);
     const struct reference *reference = c->reference;
-    const bool optimum = reference && reference->exists;
     switch (c->start.kind) {
     case START_ZEROS:
+        for (size_t j = 0; j < d; j++)
+            x[j * width] = 0;
         break;
     case START_LIST:
         for (size_t j = 0; j < d; j++)
@@ -188,13 +188,25 @@ static enum status open_start(struct block *b, size_t lane, const struct run_req
         break;
     }
     case START_OPTIMUM:
-        if (!optimum)
+        if (!reference || !reference->exists)
             return error_set(error, STATUS_USAGE, "start: optimum, but this problem has none: %s",
                              reference ? reference->reason : "it was not solved");
         for (size_t j = 0; j < d; j++)
             x[j * width] = reference->x[j] + c->start.scale;
         break;
     }
+    return STATUS_OK;
+}
+
+static enum status open_start(struct block *b, size_t lane, const struct run_request *r, struct error *error)
+{
+    const size_t width = b->lanes.width, d = b->lanes.dim;
+    double *x = b->lanes.x + lane;
+    const struct reference *reference = r->config->reference;
+    const bool optimum = reference && reference->exists;
+    enum status status = run_start(r, x, width, error);
+    if (status)
+        return status;
     double start2 = 0, optimum2 = 0;
     for (size_t j = 0; j < d; j++) {
         start2 += x[j * width] * x[j * width];
@@ -266,7 +278,7 @@ static enum status open_lanes(struct block *b, struct error *error)
     double *mask = TAKE(padded, double), *row_norm = NULL;
     if (first->clip == CLIP_SAMPLE)
         row_norm = TAKE(l->a->rows, double);
-    if (b->each) {
+    if (b->each && !l->a->sparse) {
         /* As many gathered rows as fit a quarter of a usual first-level cache. */
         l->gather_rows = 1024 / d;
         if (l->gather_rows < 1)
@@ -419,9 +431,8 @@ enum status block_open(struct block *b, const struct run_request *request, size_
         return error_set(error, STATUS_UNSUPPORTED, "a block of local SGD holds one run");
     if (b->workers > LANES_MAX)
         return error_set(error, STATUS_USAGE, "local SGD with %zu workers; at most %d", b->workers, LANES_MAX);
-    if (b->each && p->data->train.sparse)
-        return error_set(error, STATUS_UNSUPPORTED, "a stream per lane%s needs dense data; this data set is sparse",
-                         b->workers > 1 ? " (local SGD)" : "");
+    if (b->each && b->workers == 1 && p->data->train.sparse)
+        return error_set(error, STATUS_UNSUPPORTED, "a stream per lane needs dense data; this data set is sparse");
     const size_t lanes = b->workers > 1 ? b->workers : b->trajectories;
     b->is_lazy = config_is_lazy(first);
     b->lanes = (struct lane_block){

@@ -30,7 +30,8 @@ static void put_headers(struct exporter *exporter)
 {
     header(&exporter->runs, "run," CELL_HEADER ",replicate,seed,status,steps,diverged_at,train_seconds,measure_seconds,"
                             "lanes,loss,gap,config,key,reason\r\n");
-    header(&exporter->references, "experiment,cell,problem,data,f_star,certificate,method,reason,smoothness,convexity\r\n");
+    header(&exporter->references,
+           "experiment,cell,problem,data,f_star,certificate,method,reason,smoothness,convexity\r\n");
     if (exporter->kinds.training) {
         header(&exporter->points, "run,step,epoch,samples,train_seconds,rate");
         for (int metric = 0; metric < METRIC_COUNT; metric++)
@@ -42,10 +43,11 @@ static void put_headers(struct exporter *exporter)
         export_summary_header(exporter);
     }
     if (exporter->kinds.estimator) {
-        header(&exporter->estimator,
-               "experiment,problem,data,sampling,batch_size,draws,bias_statistic,p_value,variance,se,predicted_variance,"
-               "run,cell,replicate,n,d,l2,bias_df,sigma2,kappa,gradient_norm2,bias_along_gradient,bias_along_gradient_se,"
-               "seconds");
+        header(
+            &exporter->estimator,
+            "experiment,problem,data,sampling,batch_size,draws,bias_statistic,p_value,variance,se,predicted_variance,"
+            "run,cell,replicate,n,d,l2,bias_df,sigma2,kappa,gradient_norm2,bias_along_gradient,bias_along_gradient_se,"
+            "seconds");
         for (int i = 1; i <= ESTIMATOR_DIRECTIONS; i++) {
             char text[96];
             snprintf(text, sizeof text, ",direction%d_variance,direction%d_predicted,direction%d_se", i, i, i);

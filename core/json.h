@@ -32,8 +32,8 @@ char *json_take(struct json *json);
 
 /* Any finite double in at most this many characters, with the NUL. */
 enum { NUMBER_TEXT_MAX = 32 };
-/* A text that strtod reads back as the same double: 15 digits where these are enough, else 17; "inf", "-inf", "nan".
- * The decimal point is a point in every locale. Returns its length. */
+/* A text that strtod reads back as the same double: short for numbers of up to 12 digits, else 17 digits; "inf",
+ * "-inf", "nan". The decimal point is a point in every locale. Returns its length. */
 size_t number_text(char text[NUMBER_TEXT_MAX], double value);
 
 #endif

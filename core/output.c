@@ -59,14 +59,14 @@ void output_folder_name(const char *experiment, char folder[OUTPUT_FOLDER_MAX])
     folder[kept] = '\0';
     if (same)
         return;
-    if (folder[0] == '-')
-        folder[0] = '_';
     struct sha256_ctx hash;
     uint8_t digest[4];
     sha256_init(&hash);
     sha256_update(&hash, length, (const uint8_t *)experiment);
     sha256_digest(&hash, sizeof digest, digest);
     snprintf(folder + kept, OUTPUT_FOLDER_MAX - kept, "-%02x%02x%02x%02x", digest[0], digest[1], digest[2], digest[3]);
+    if (folder[0] == '-')
+        folder[0] = '_';
 }
 
 enum status output_folder_open(const char *dir, const char *name, struct output_folder *folder, struct error *error)
@@ -87,8 +87,10 @@ enum status output_folder_open(const char *dir, const char *name, struct output_
         errno = reason;
     }
     if (descriptor < 0)
-        return failed(error, folder->path, "open this directory (a symbolic link or a file in its place is not accepted)");
-    flock(descriptor, LOCK_EX); /* where a file system has no locks, only two exports at once could disturb each other */
+        return failed(error, folder->path,
+                      "open this directory (a symbolic link or a file in its place is not accepted)");
+    flock(descriptor,
+          LOCK_EX); /* where a file system has no locks, only two exports at once could disturb each other */
     folder->descriptor = descriptor;
     return STATUS_OK;
 }

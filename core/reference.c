@@ -169,7 +169,7 @@ static enum status solve(const struct objective *o, struct candidate *candidate,
         !(solved && vector_norm(o->d, candidate->x) <= o->radius * (1.0 - 1e-12))) {
         candidate->none = false;
         candidate->reason[0] = '\0';
-        status = ball_solve(o, candidate, error);
+        status = ball_solve(o, solved ? candidate->f - candidate->gap : 0.0, candidate, error);
     }
     if (status != STATUS_OK || candidate->none)
         return status;

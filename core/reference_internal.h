@@ -131,8 +131,9 @@ enum status interior_solve(const struct objective *o, const struct null_space *n
 enum status newton_cg_solve(const struct objective *o, struct candidate *candidate, struct error *error);
 enum status coordinate_solve(const struct objective *o, struct candidate *candidate, struct error *error);
 enum status dual_solve(const struct objective *o, struct candidate *candidate, struct error *error);
-/* reference_ball.c: on a ball that binds. */
-enum status ball_solve(const struct objective *o, struct candidate *candidate, struct error *error);
+/* reference_ball.c: on a ball that binds, or when none of the minimisers found without it lies inside. lower: a proved
+ * lower bound of F. */
+enum status ball_solve(const struct objective *o, double lower, struct candidate *candidate, struct error *error);
 /* reference.c: which solver serves o, which has no ball and is not bare. */
 enum status solve_penalized(const struct objective *o, struct candidate *candidate, struct error *error);
 

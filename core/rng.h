@@ -18,6 +18,7 @@ enum rng_purpose {
     RNG_SPLIT = 4,    /* train/test split and order of samples */
     RNG_BOOTSTRAP = 5,
     RNG_TEST = 6,
+    RNG_ESTIMATOR = 7, /* which epoch, and where in it, an estimator run looks at */
 };
 
 /* 128 bits that name a stream. */

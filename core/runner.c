@@ -102,7 +102,7 @@ static bool first_of_its_kind(void *context, size_t cell, size_t replicate)
 static double run_bytes(const struct run_config *config)
 {
     double curves = __builtin_popcount(config->metrics) + 1;
-    return 200 + (config->kind == KIND_ESTIMATOR ? 400 : 8 * curves * (double)config->grid->count);
+    return 130 + (config->kind == KIND_ESTIMATOR ? 400 : 8 * curves * (double)config->grid->count);
 }
 
 static bool run_wanted(void *context, size_t cell, size_t replicate)

@@ -12,7 +12,7 @@ static const char *const clip_eaches[] = {"sample", "batch", NULL};
 static const char *const spacings[] = {"log", "linear", NULL};
 static const char *const timings[] = {"packed", "solo", NULL};
 static const char *const kinds[] = {"training", "estimator", NULL};
-static const char *const ats[] = {"start", "optimum", "gaussian", "after", NULL};
+static const char *const ats[] = {"start", "optimum", "gaussian", "after", "optimum_gaussian", NULL};
 static const char *const keeps[] = {"runs", "moments", NULL};
 
 #define SEED_MOST  9007199254740992.0 /* 2^53: beyond it doubles skip whole numbers */
@@ -198,7 +198,7 @@ static const struct setting at_settings[] = {
                             .fallback = 1,
                             .min = 0,
                             .max = INFINITY,
-                            .help = "gaussian: standard deviation of each coordinate"}},
+                            .help = "gaussian, optimum_gaussian: standard deviation of each coordinate"}},
     [AT_STEPS] = {.param = {.name = "steps",
                             .unit = "steps",
                             .kind = PARAM_COUNT,

@@ -84,8 +84,9 @@ enum status store_sql_error(struct store *store, const char *doing, struct error
         return error_at(error, STATUS_IO, path, 0, 0,
                         "cannot open the database or its journal (%s): %s. Check the permissions of the file and of "
                         "its directory",
-                        doing, sqlite3_system_errno(store->db) ? strerror(sqlite3_system_errno(store->db))
-                                                               : sqlite3_errmsg(store->db));
+                        doing,
+                        sqlite3_system_errno(store->db) ? strerror(sqlite3_system_errno(store->db))
+                                                        : sqlite3_errmsg(store->db));
     case SQLITE_NOTADB:
         return error_at(error, STATUS_INPUT, path, 0, 0,
                         "is not a store of sgdlab (not an SQLite database); it was not changed. Choose another results "
@@ -294,8 +295,8 @@ static enum status make_tables(struct store *store, struct error *error)
         return status;
     bool empty = false;
     status = store_check_identity(store, "main", store->path, &empty, error);
-    char *identity = sqlite3_mprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", STORE_APPLICATION_ID,
-                                     STORE_VERSION);
+    char *identity =
+        sqlite3_mprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", STORE_APPLICATION_ID, STORE_VERSION);
     if (!identity)
         status = error_memory(error, 64, "a statement");
     if (status == STATUS_OK && empty)

@@ -155,14 +155,15 @@ enum status store_digest(struct store *store, char hex[65], struct error *error)
                            "SELECT id, key, outcome, diverged_at, points FROM run WHERE id > ?1 ORDER BY id LIMIT ?2",
                            error);
     if (status == STATUS_OK)
-        status = store_prepare(store, &digest.curves, "SELECT id, data FROM curve WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
-                               error);
+        status = store_prepare(store, &digest.curves,
+                               "SELECT id, data FROM curve WHERE id BETWEEN ?1 AND ?2 ORDER BY id", error);
     if (status == STATUS_OK)
-        status = store_prepare(store, &digest.estimator,
-                               "SELECT draws, gradient_norm2, sigma2, kappa, predicted, variance, variance_se, "
-                               "bias_statistic, bias_df, bias_p, bias_along_gradient, bias_along_gradient_se, direction, "
-                               "covariance FROM estimator WHERE run = ?1",
-                               error);
+        status =
+            store_prepare(store, &digest.estimator,
+                          "SELECT draws, gradient_norm2, sigma2, kappa, predicted, variance, variance_se, "
+                          "bias_statistic, bias_df, bias_p, bias_along_gradient, bias_along_gradient_se, direction, "
+                          "covariance FROM estimator WHERE run = ?1",
+                          error);
     int64_t last = 0;
     for (bool more = status == STATUS_OK; more && status == STATUS_OK;)
         status = add_some(&digest, &last, &more, error);

@@ -62,8 +62,8 @@ static enum status series_row(struct writer *writer, struct memory *memory, cons
     enum status status =
         store_prepare(writer->store, &writer->find_series, "SELECT id FROM series WHERE hash = ?1", error);
     if (status == STATUS_OK)
-        status = store_prepare(writer->store, &writer->put_series, "INSERT INTO series (hash, data) VALUES (?1, ?2)",
-                               error);
+        status =
+            store_prepare(writer->store, &writer->put_series, "INSERT INTO series (hash, data) VALUES (?1, ?2)", error);
     if (status != STATUS_OK)
         return status;
     uint8_t digest[SHA256_DIGEST_SIZE];
@@ -111,10 +111,11 @@ static enum status curve_rows(struct writer *writer, const struct plan_cell *cel
 
 static enum status data_row(struct writer *writer, const struct plan_cell *cell, int64_t *row, struct error *error)
 {
-    enum status status = store_prepare(writer->store, &writer->find_data,
-                                       "SELECT id FROM data WHERE checksum = ?1 AND name = ?2 AND n = ?3 AND d = ?4 AND "
-                                       "n_test = ?5 AND nnz = ?6",
-                                       error);
+    enum status status =
+        store_prepare(writer->store, &writer->find_data,
+                      "SELECT id FROM data WHERE checksum = ?1 AND name = ?2 AND n = ?3 AND d = ?4 AND "
+                      "n_test = ?5 AND nnz = ?6",
+                      error);
     if (status == STATUS_OK)
         status = store_prepare(writer->store, &writer->put_data,
                                "INSERT INTO data (checksum, name, n, d, n_test, nnz) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -137,8 +138,8 @@ enum status store_reference_row(struct store *store, const struct reference *ref
                                 struct error *error)
 {
     /* f and the gap mean nothing without an optimum, and are then whatever the solver left. */
-    double number[4] = {reference->exists ? reference->f : (double)NAN, reference->exists ? reference->gap : (double)NAN,
-                        reference->smoothness, reference->convexity};
+    double number[4] = {reference->exists ? reference->f : (double)NAN,
+                        reference->exists ? reference->gap : (double)NAN, reference->smoothness, reference->convexity};
     unsigned char packed[sizeof number];
     uint8_t digest[SHA256_DIGEST_SIZE], found = reference->exists;
     const char *reason = reference->exists ? "" : reference->reason;
@@ -183,12 +184,13 @@ static enum status put_cell(struct writer *writer, const struct plan_cell *cell,
     if (status == STATUS_OK)
         status = curve_rows(writer, cell, curve, error);
     if (status == STATUS_OK)
-        status = store_prepare(store, &writer->put_cell,
-                               "INSERT INTO cell (key, config, kind, problem, sampling, batch_size, schedule, rate, "
-                               "\"update\", momentum, averaging, l2, steps, n, d, metrics, data, reference, grid, samples, "
-                               "rates) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "
-                               "?17, ?18, ?19, ?20, ?21)",
-                               error);
+        status =
+            store_prepare(store, &writer->put_cell,
+                          "INSERT INTO cell (key, config, kind, problem, sampling, batch_size, schedule, rate, "
+                          "\"update\", momentum, averaging, l2, steps, n, d, metrics, data, reference, grid, samples, "
+                          "rates) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "
+                          "?17, ?18, ?19, ?20, ?21)",
+                          error);
     if (status != STATUS_OK)
         return status;
     sqlite3_stmt *put = writer->put_cell;
@@ -226,8 +228,8 @@ static enum status set_reference(struct writer *writer, int64_t cell, const stru
         writer->reference = status == STATUS_OK ? reference : NULL;
     }
     if (status == STATUS_OK)
-        status = store_prepare(writer->store, &writer->set_reference, "UPDATE cell SET reference = ?1 WHERE id = ?2",
-                               error);
+        status =
+            store_prepare(writer->store, &writer->set_reference, "UPDATE cell SET reference = ?1 WHERE id = ?2", error);
     if (status != STATUS_OK)
         return status;
     sqlite3_bind_int64(writer->set_reference, 1, writer->reference_row);
@@ -239,8 +241,8 @@ static enum status register_cell(struct writer *writer, const struct plan_cell *
 {
     struct key key = cell_key(cell->json);
     sha256_update(&writer->plan_hash, sizeof key.byte, key.byte);
-    enum status status = store_prepare(writer->store, &writer->find_cell,
-                                       "SELECT id, reference FROM cell WHERE key = ?1", error);
+    enum status status =
+        store_prepare(writer->store, &writer->find_cell, "SELECT id, reference FROM cell WHERE key = ?1", error);
     if (status != STATUS_OK)
         return status;
     bool found = false, has_reference = false;
@@ -286,8 +288,8 @@ static enum status put_experiment(struct writer *writer, const struct plan_sourc
     if (status == STATUS_OK)
         status = store_prepare(writer->store, &clear, "DELETE FROM membership WHERE experiment = ?1", error);
     if (status == STATUS_OK) {
-        const char *text[] = {source->name, source->question, source->config,
-                              source->settings, source->axes, source->figures};
+        const char *text[] = {source->name,     source->question, source->config,
+                              source->settings, source->axes,     source->figures};
         sha256_init(&writer->plan_hash);
         for (int i = 0; i < 6; i++) {
             store_bind_text(put, i + 1, text[i]);
@@ -389,10 +391,11 @@ static enum status forget_curves(struct store *store, int64_t experiment, struct
 {
     sqlite3_stmt *select = NULL, *drop = NULL;
     bool row = false;
-    enum status status = store_prepare(store, &select,
-                                       "SELECT run.id FROM membership m JOIN run ON run.cell = m.cell WHERE m.experiment "
-                                       "= ?1",
-                                       error);
+    enum status status =
+        store_prepare(store, &select,
+                      "SELECT run.id FROM membership m JOIN run ON run.cell = m.cell WHERE m.experiment "
+                      "= ?1",
+                      error);
     if (status == STATUS_OK)
         status = store_prepare(store, &drop, "DELETE FROM curve WHERE id BETWEEN ?1 AND ?2", error);
     if (status == STATUS_OK) {
@@ -415,8 +418,8 @@ static enum status forget_curves(struct store *store, int64_t experiment, struct
 static enum status forget_rows(struct store *store, int64_t experiment, struct error *error)
 {
     static const char *const drop[] = {
-        "DELETE FROM estimator WHERE run IN (SELECT run.id FROM membership m JOIN run ON run.cell = m.cell WHERE "
-        "m.experiment = ?1)",
+        ("DELETE FROM estimator WHERE run IN (SELECT run.id FROM membership m JOIN run ON run.cell = m.cell "
+         "WHERE m.experiment = ?1)"),
         "DELETE FROM run WHERE cell IN (SELECT cell FROM membership WHERE experiment = ?1)",
         "DELETE FROM failure WHERE cell IN (SELECT cell FROM membership WHERE experiment = ?1)",
         "DELETE FROM membership WHERE experiment = ?1",

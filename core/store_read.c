@@ -125,8 +125,8 @@ void stored_experiments_free(struct stored_experiment *experiment, size_t count)
     free(experiment);
 }
 
-enum status store_count_runs(struct store *store, const struct stored_experiment *experiment,
-                             struct run_counts *counts, struct error *error)
+enum status store_count_runs(struct store *store, const struct stored_experiment *experiment, struct run_counts *counts,
+                             struct error *error)
 {
     *counts = (struct run_counts){0};
     pthread_mutex_lock(&store->lock);
@@ -138,10 +138,11 @@ enum status store_count_runs(struct store *store, const struct stored_experiment
                                        "run.seed = ?2 AND run.replicate < ?3 WHERE m.experiment = ?1",
                                        error);
     if (status == STATUS_OK)
-        status = store_prepare(store, &failures,
-                               "SELECT count(*) FROM membership m JOIN failure f ON f.cell = m.cell AND f.seed = ?2 AND "
-                               "f.replicate < ?3 WHERE m.experiment = ?1",
-                               error);
+        status =
+            store_prepare(store, &failures,
+                          "SELECT count(*) FROM membership m JOIN failure f ON f.cell = m.cell AND f.seed = ?2 AND "
+                          "f.replicate < ?3 WHERE m.experiment = ?1",
+                          error);
     if (status == STATUS_OK) {
         sqlite3_stmt *both[2] = {runs, failures};
         for (int i = 0; i < 2; i++) {
@@ -207,10 +208,11 @@ enum status store_read_kinds(struct store *store, int64_t experiment, struct exp
     *kinds = (struct experiment_kinds){0};
     pthread_mutex_lock(&store->lock);
     sqlite3_stmt *select = NULL;
-    enum status status = store_prepare(store, &select,
-                                       "SELECT DISTINCT c.metrics, c.kind FROM membership m JOIN cell c ON c.id = m.cell "
-                                       "WHERE m.experiment = ?1",
-                                       error);
+    enum status status =
+        store_prepare(store, &select,
+                      "SELECT DISTINCT c.metrics, c.kind FROM membership m JOIN cell c ON c.id = m.cell "
+                      "WHERE m.experiment = ?1",
+                      error);
     if (status == STATUS_OK)
         sqlite3_bind_int64(select, 1, experiment);
     bool row = status == STATUS_OK;
@@ -266,13 +268,13 @@ enum status store_each_session(struct store *store, void (*each)(void *context, 
 }
 
 enum status store_each_data(struct store *store, int64_t experiment,
-                            void (*each)(void *context, const char *const *column), void *context,
-                            struct error *error)
+                            void (*each)(void *context, const char *const *column), void *context, struct error *error)
 {
-    return each_row(store,
-                    "SELECT name, checksum, n, d, n_test, nnz FROM data WHERE id IN (SELECT cell.data FROM membership m "
-                    "JOIN cell ON cell.id = m.cell WHERE m.experiment = ?1) ORDER BY name, checksum, n, d, n_test, nnz",
-                    &experiment, each, context, error);
+    return each_row(
+        store,
+        "SELECT name, checksum, n, d, n_test, nnz FROM data WHERE id IN (SELECT cell.data FROM membership m "
+        "JOIN cell ON cell.id = m.cell WHERE m.experiment = ?1) ORDER BY name, checksum, n, d, n_test, nnz",
+        &experiment, each, context, error);
 }
 
 /* ---- cells ---- */
@@ -371,7 +373,8 @@ enum status store_read_cell(struct store *store, int64_t experiment, uint64_t po
     enum status status = store_prepare(
         store, &store->read_cell,
         "SELECT m.position, c.id, c.config, c.kind, c.problem, c.sampling, c.batch_size, c.schedule, c.rate, "
-        "c.\"update\", c.momentum, c.averaging, c.l2, c.steps, c.n, c.d, c.metrics, d.name, c.grid, c.samples, c.rates, "
+        "c.\"update\", c.momentum, c.averaging, c.l2, c.steps, c.n, c.d, c.metrics, d.name, c.grid, c.samples, "
+        "c.rates, "
         "r.found, r.reason, r.method, r.f, r.gap, r.smoothness, r.convexity FROM membership m JOIN cell c ON c.id = "
         "m.cell JOIN data d ON d.id = c.data LEFT JOIN reference r ON r.id = c.reference WHERE m.experiment = ?1 AND "
         "m.position >= ?2 ORDER BY m.position LIMIT 1",
@@ -407,8 +410,8 @@ void stored_cell_free(struct stored_cell *cell)
 static enum status read_curves(struct store *store, struct stored_run *run, struct error *error)
 {
     bool row = true;
-    enum status status = store_prepare(store, &store->read_curves,
-                                       "SELECT id, data FROM curve WHERE id BETWEEN ?1 AND ?2", error);
+    enum status status =
+        store_prepare(store, &store->read_curves, "SELECT id, data FROM curve WHERE id BETWEEN ?1 AND ?2", error);
     if (status != STATUS_OK)
         return status;
     sqlite3_bind_int64(store->read_curves, 1, run->id * CURVES_PER_RUN);
@@ -561,12 +564,12 @@ enum status store_read_estimator(struct store *store, int64_t run, struct estima
     *result = (struct estimator_result){0};
     bool row = false;
     pthread_mutex_lock(&store->lock);
-    enum status status =
-        store_prepare(store, &store->read_estimator,
-                      "SELECT draws, gradient_norm2, sigma2, kappa, predicted, variance, variance_se, bias_statistic, "
-                      "bias_df, bias_p, bias_along_gradient, bias_along_gradient_se, direction, covariance FROM estimator "
-                      "WHERE run = ?1",
-                      error);
+    enum status status = store_prepare(
+        store, &store->read_estimator,
+        "SELECT draws, gradient_norm2, sigma2, kappa, predicted, variance, variance_se, bias_statistic, "
+        "bias_df, bias_p, bias_along_gradient, bias_along_gradient_se, direction, covariance FROM estimator "
+        "WHERE run = ?1",
+        error);
     if (status == STATUS_OK) {
         sqlite3_bind_int64(store->read_estimator, 1, run);
         status = store_step(store, store->read_estimator, doing, &row, error);

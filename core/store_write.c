@@ -8,11 +8,11 @@
 #include "estimator.h"
 
 enum {
-    AGE_MAX = 250,              /* milliseconds in the queue before a put commits */
-    TRANSACTION_MAX = 300,      /* milliseconds of one transaction */
-    QUEUE_SOFT = 8 << 20,       /* bytes: commit, unless another thread does */
-    QUEUE_HARD = 64 << 20,      /* bytes: wait until there is room */
-    LOOKUPS_MAX = 1000,         /* single look-ups before the list of stored runs is read anew */
+    AGE_MAX = 250,         /* milliseconds in the queue before a put commits */
+    TRANSACTION_MAX = 300, /* milliseconds of one transaction */
+    QUEUE_SOFT = 8 << 20,  /* bytes: commit, unless another thread does */
+    QUEUE_HARD = 64 << 20, /* bytes: wait until there is room */
+    LOOKUPS_MAX = 1000,    /* single look-ups before the list of stored runs is read anew */
 };
 static const char doing[] = "storing results";
 
@@ -36,10 +36,21 @@ struct pending {
 };
 
 const struct estimator_field estimator_field[ESTIMATOR_FIELDS] = {
-#define FIELD(member) {#member, offsetof(struct estimator_result, member)}
-    FIELD(gradient_norm2), FIELD(sigma2),      FIELD(kappa),          FIELD(predicted),
-    FIELD(variance),       FIELD(variance_se), FIELD(bias_statistic), FIELD(bias_df),
-    FIELD(bias_p),         FIELD(bias_along_gradient), FIELD(bias_along_gradient_se),
+#define FIELD(member)                                                                                                  \
+    {                                                                                                                  \
+#member, offsetof(struct estimator_result, member)                                                             \
+    }
+    FIELD(gradient_norm2),
+    FIELD(sigma2),
+    FIELD(kappa),
+    FIELD(predicted),
+    FIELD(variance),
+    FIELD(variance_se),
+    FIELD(bias_statistic),
+    FIELD(bias_df),
+    FIELD(bias_p),
+    FIELD(bias_along_gradient),
+    FIELD(bias_along_gradient_se),
 #undef FIELD
 };
 
@@ -70,7 +81,8 @@ static enum status find_cell(struct store *store, int64_t cell, struct error *er
     if (store->cell.id == cell)
         return STATUS_OK;
     bool row = false;
-    enum status status = store_prepare(store, &store->find_cell, "SELECT key, reference FROM cell WHERE id = ?1", error);
+    enum status status =
+        store_prepare(store, &store->find_cell, "SELECT key, reference FROM cell WHERE id = ?1", error);
     if (status != STATUS_OK)
         return status;
     sqlite3_bind_int64(store->find_cell, 1, cell);
@@ -137,9 +149,8 @@ static enum status compare_run(struct store *store, const struct pending *pendin
                                struct error *error)
 {
     bool row = false;
-    enum status status =
-        store_prepare(store, &store->find_run,
-                      "SELECT id, outcome, coalesce(diverged_at, 0), points FROM run WHERE key = ?1", error);
+    enum status status = store_prepare(
+        store, &store->find_run, "SELECT id, outcome, coalesce(diverged_at, 0), points FROM run WHERE key = ?1", error);
     if (status != STATUS_OK)
         return status;
     store_bind_blob(store->find_run, 1, key, 16);
@@ -164,8 +175,7 @@ static enum status compare_run(struct store *store, const struct pending *pendin
 
 static enum status write_curves(struct store *store, const struct pending *pending, int64_t run, struct error *error)
 {
-    enum status status =
-        store_prepare(store, &store->put_curve, "INSERT INTO curve (id, data) VALUES (?1, ?2)", error);
+    enum status status = store_prepare(store, &store->put_curve, "INSERT INTO curve (id, data) VALUES (?1, ?2)", error);
     const unsigned char *data = pending->data;
     size_t size = pending->points * sizeof(double);
     for (int number = 0; number < CURVES_PER_RUN && status == STATUS_OK; number++) {
@@ -182,12 +192,12 @@ static enum status write_curves(struct store *store, const struct pending *pendi
 static enum status write_estimator(struct store *store, const struct pending *pending, int64_t run, struct error *error)
 {
     const struct estimator_result *result = &pending->estimator;
-    enum status status =
-        store_prepare(store, &store->put_estimator,
-                      "INSERT INTO estimator (run, draws, gradient_norm2, sigma2, kappa, predicted, variance, "
-                      "variance_se, bias_statistic, bias_df, bias_p, bias_along_gradient, bias_along_gradient_se, "
-                      "direction, covariance) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-                      error);
+    enum status status = store_prepare(
+        store, &store->put_estimator,
+        "INSERT INTO estimator (run, draws, gradient_norm2, sigma2, kappa, predicted, variance, "
+        "variance_se, bias_statistic, bias_df, bias_p, bias_along_gradient, bias_along_gradient_se, "
+        "direction, covariance) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        error);
     if (status != STATUS_OK)
         return status;
     sqlite3_stmt *put = store->put_estimator;
@@ -250,12 +260,12 @@ static enum status write_done(struct store *store, const struct pending *pending
 
 static enum status write_failure(struct store *store, const struct pending *pending, struct error *error)
 {
-    enum status status =
-        store_prepare(store, &store->put_failure,
-                      "INSERT INTO failure (cell, seed, replicate, failed, reason) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT "
-                      "EXISTS (SELECT 1 FROM run WHERE cell = ?1 AND seed = ?2 AND replicate = ?3) ON CONFLICT DO UPDATE "
-                      "SET failed = excluded.failed, reason = excluded.reason",
-                      error);
+    enum status status = store_prepare(
+        store, &store->put_failure,
+        "INSERT INTO failure (cell, seed, replicate, failed, reason) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT "
+        "EXISTS (SELECT 1 FROM run WHERE cell = ?1 AND seed = ?2 AND replicate = ?3) ON CONFLICT DO UPDATE "
+        "SET failed = excluded.failed, reason = excluded.reason",
+        error);
     if (status != STATUS_OK)
         return status;
     sqlite3_bind_int64(store->put_failure, 1, pending->cell);
@@ -273,8 +283,7 @@ static enum status write_pending(struct store *store, const struct pending *pend
         status = write_reference(store, pending->reference, error);
     if (status != STATUS_OK)
         return status;
-    return pending->kind == PENDING_FAILURE ? write_failure(store, pending, error)
-                                            : write_done(store, pending, error);
+    return pending->kind == PENDING_FAILURE ? write_failure(store, pending, error) : write_done(store, pending, error);
 }
 
 /* One transaction: as many entries from *list as it has time for. Entries that can never be stored (a conflicting
@@ -410,8 +419,8 @@ static enum status enqueue(struct store *store, struct pending *pending, const s
     return status;
 }
 
-static struct pending *make_pending(enum pending_kind kind, int64_t cell, uint64_t seed, uint64_t replicate, size_t size,
-                                    struct error *error)
+static struct pending *make_pending(enum pending_kind kind, int64_t cell, uint64_t seed, uint64_t replicate,
+                                    size_t size, struct error *error)
 {
     struct pending *pending = calloc(1, sizeof *pending + size);
     if (!pending) {
@@ -559,7 +568,7 @@ bool store_has_run(struct store *store, int64_t cell_id, uint64_t seed, uint64_t
     bool loaded = store->known.loaded && store->known.seed == seed;
     if (!loaded || (!store->known.complete && ++store->known.misses > LOOKUPS_MAX))
         loaded = load_known(store, seed, NULL) == STATUS_OK;
-    if (loaded)
+    if (loaded && store->known.count)
         found = bsearch(&run, store->known.run, store->known.count, sizeof run, compare_known) != NULL;
     if (!found && !(loaded && store->known.complete))
         found = is_stored(store, &run, seed);

@@ -175,7 +175,8 @@ static enum status check_cells(struct sweep *sweep, struct error *error)
             status = keep_grid(sweep, &config, error);
         if (status != STATUS_OK)
             return error && !error->file[0] ? yaml_place(sweep->document.root, error) : status;
-        if (config.start.kind == START_OPTIMUM || (config.kind == KIND_ESTIMATOR && config.at == AT_OPTIMUM))
+        bool at_optimum = config.at == AT_OPTIMUM || config.at == AT_OPTIMUM_GAUSSIAN;
+        if (config.start.kind == START_OPTIMUM || (config.kind == KIND_ESTIMATOR && at_optimum))
             sweep_need_optimum(sweep, &config.problem);
     }
     return STATUS_OK;

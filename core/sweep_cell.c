@@ -227,8 +227,9 @@ static enum status resolve_estimator(struct resolving *r)
     out->draws = (uint64_t)draws;
     if (value->said[AT_STEPS] && out->at != AT_AFTER)
         return yaml_error(value->said[AT_STEPS], STATUS_USAGE, r->error, "steps goes with type: after");
-    if (value->said[AT_SCALE] && out->at != AT_GAUSSIAN)
-        return yaml_error(value->said[AT_SCALE], STATUS_USAGE, r->error, "scale goes with type: gaussian");
+    if (value->said[AT_SCALE] && out->at != AT_GAUSSIAN && out->at != AT_OPTIMUM_GAUSSIAN)
+        return yaml_error(value->said[AT_SCALE], STATUS_USAGE, r->error,
+                          "scale goes with type: gaussian or optimum_gaussian");
     if (out->at != AT_AFTER)
         return STATUS_OK;
     if (!value->said[AT_STEPS])

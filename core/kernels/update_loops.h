@@ -336,6 +336,16 @@ static void advance_shared(struct lane_block *b, size_t count)
 
 /* ---- a sample per lane ---- */
 
+/* Clips the slopes of eight lanes' own samples where asked. */
+ALWAYS_INLINE void clip_each(const struct lane_block *b, const uint32_t *sample, double *z)
+{
+    if (b->clip > 0 && b->clip_sample)
+        for (size_t q = 0; q < 8; q++) {
+            double bound = b->clip / (fabs(z[q]) * b->row_norm[sample[q]]);
+            z[q] *= bound < 1.0 ? bound : 1.0;
+        }
+}
+
 /* z[8] = slope(a_i.x, y_i), clipped where asked, for one sample of each of eight lanes; keeps the rows in
  * gathered[d][8]. */
 ALWAYS_INLINE void gather_slope(const struct lane_block *b, const uint32_t *sample, size_t k, double *gathered,
@@ -370,11 +380,7 @@ ALWAYS_INLINE void gather_slope(const struct lane_block *b, const uint32_t *samp
     UNROLL for (int v = 0; v < NV; v++)
         v_store(z + v * VL, v_add(v_add(sum[0][v], sum[2][v]), v_add(sum[1][v], sum[3][v])));
     b->loss->slope_each(8, target, z);
-    if (b->clip > 0 && b->clip_sample)
-        for (size_t q = 0; q < 8; q++) {
-            double bound = b->clip / (fabs(z[q]) * b->row_norm[sample[q]]);
-            z[q] *= bound < 1.0 ? bound : 1.0;
-        }
+    clip_each(b, sample, z);
 }
 
 /* The step of coordinates j0 .. j1-1 of eight lanes from the gathered rows of a whole batch. */
@@ -446,6 +452,35 @@ ALWAYS_INLINE void each_tile(struct lane_block *b, const uint32_t *index, size_t
     each_range(b, &t, rows, b->penalized, d, k, PENALTY_NONE);
 }
 
+/* The same on CSR data, where rows of different lanes have nothing in common to gather: lane by lane, into the
+ * gradient. */
+static void each_sparse(struct lane_block *b, const uint32_t *index, size_t rows)
+{
+    const struct matrix *a = b->a;
+    const size_t width = b->width;
+    double target[8] __attribute__((aligned(64)));
+    memset(b->gradient, 0, b->dim * width * sizeof *b->gradient);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t k = 0; k < width; k += 8) {
+            const uint32_t *sample = index + r * width + k;
+            for (size_t q = 0; q < 8; q++) {
+                const size_t start = a->row[sample[q]], entries = a->row[sample[q] + 1] - start;
+                double sum[4] = {0, 0, 0, 0};
+                for (size_t p = 0; p < entries; p++)
+                    sum[p & 3] = s_fma(a->value[start + p], b->x[a->column[start + p] * width + k + q], sum[p & 3]);
+                b->z[q] = (sum[0] + sum[2]) + (sum[1] + sum[3]);
+                target[q] = b->y[sample[q]];
+            }
+            b->loss->slope_each(8, target, b->z);
+            clip_each(b, sample, b->z);
+            for (size_t q = 0; q < 8; q++)
+                for (size_t p = a->row[sample[q]]; p < a->row[sample[q] + 1]; p++) {
+                    double *g = b->gradient + a->column[p] * width + k + q;
+                    *g = s_fma(a->value[p], b->z[q], *g);
+                }
+        }
+}
+
 static void advance_each(struct lane_block *b, size_t count)
 {
     const bool clip_batch = b->clip > 0 && !b->clip_sample;
@@ -454,8 +489,10 @@ static void advance_each(struct lane_block *b, size_t count)
     for (size_t s = 0; s < count; s++) {
         const size_t rows = b->size[s];
         const double *eta = b->eta + s * b->eta_stride;
-        const bool stored = clip_batch || rows > keep;
-        for (size_t k = 0; k < b->width; k += 8)
+        const bool stored = b->a->sparse || clip_batch || rows > keep;
+        if (b->a->sparse)
+            each_sparse(b, index, rows);
+        for (size_t k = 0; k < b->width && !b->a->sparse; k += 8)
             each_tile(b, index, rows, eta, k, stored);
         if (stored) {
             const double inverse = 1.0 / (double)rows;

@@ -20,7 +20,8 @@ static const uint64_t scene_samples[SCENE_POINTS] = {0, 4, 12, 28, 80};
 static const double scene_rate[SCENE_POINTS] = {0.1, 0.05, 0.025, 0.0125, 1e-3};
 static const unsigned scene_metrics = 1u << METRIC_LOSS | 1u << METRIC_GAP;
 
-/* A plan whose cell i has the text of cell `first + i`, `cells` of them; every cell from number `twins` on is the same. */
+/* A plan whose cell i has the text of cell `first + i`, `cells` of them; every cell from number `twins` on is the same.
+ */
 struct scene_plan {
     const char *name;
     size_t first, cells, replicates, twins;

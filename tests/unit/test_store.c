@@ -271,8 +271,8 @@ Test(store_run, threads_may_put_at_once)
 #pragma omp parallel for num_threads(4) schedule(dynamic, 3) reduction(+ : failures)
     for (int i = 0; i < CELLS * REPLICATES; i++) {
         struct error error;
-        failures += scene_put_points(store, id[i % CELLS], (uint64_t)(i % CELLS), 1, (uint64_t)(i / CELLS), SCENE_POINTS,
-                                     &error) != STATUS_OK;
+        failures += scene_put_points(store, id[i % CELLS], (uint64_t)(i % CELLS), 1, (uint64_t)(i / CELLS),
+                                     SCENE_POINTS, &error) != STATUS_OK;
         if (i % 97 == 0)
             failures += store_flush(store, &error) != STATUS_OK;
     }
@@ -435,8 +435,8 @@ Test(store_reference, comes_with_the_plan_or_with_the_first_result)
     memset(&solved, 0x55, sizeof solved); /* nothing of it may be used after the put */
     must(store_flush(store, &error), &error);
     must(store_read_cell(store, experiment->id, 0, &cell, &found, &error), &error);
-    cr_expect(cell.reference.solved && cell.reference.exists && cell.reference.f == 0.5 && cell.reference.gap == 1e-13 &&
-              cell.reference.smoothness == 4.0 && cell.reference.convexity == 0.25);
+    cr_expect(cell.reference.solved && cell.reference.exists && cell.reference.f == 0.5 &&
+              cell.reference.gap == 1e-13 && cell.reference.smoothness == 4.0 && cell.reference.convexity == 0.25);
     cr_expect_str_eq(cell.reference.method, "Newton");
 
     plan.reference = &none;
