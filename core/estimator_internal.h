@@ -7,7 +7,7 @@
 #include "estimator.h"
 #include "kernels/isa.h"
 
-enum { BIAS_DIM = 256, BIAS_DIRECTIONS_MAX = ESTIMATOR_DIRECTIONS };
+enum { BIAS_DIM = 256 };
 
 struct moments {
     double mean, squares; /* of count values: their mean and sum of squared deviations from it */

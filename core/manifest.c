@@ -31,10 +31,11 @@ static void count_member(struct json *json, const char *key, uint64_t value)
     json_count(json, value);
 }
 
-/* The processor's name as the kernel tells it; its architecture where it does not. */
-static void cpu_model(const struct utsname *system, char *model, size_t size)
+void manifest_cpu(char *model, size_t size)
 {
-    snprintf(model, size, "%s", system->machine);
+    struct utsname system = {0};
+    uname(&system);
+    snprintf(model, size, "%s", system.machine);
     FILE *file = fopen("/proc/cpuinfo", "re");
     char line[256];
     while (file && fgets(line, sizeof line, file)) {
@@ -70,7 +71,7 @@ char *manifest_environment(const char *sqlite_version)
     struct utsname system = {0};
     char model[256], os[3 * sizeof system.sysname];
     uname(&system);
-    cpu_model(&system, model, sizeof model);
+    manifest_cpu(model, sizeof model);
     snprintf(os, sizeof os, "%s %s %s", system.sysname, system.release, system.machine);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
 

@@ -9,6 +9,9 @@
  * libraries in use, operating system, CPU, cores, threads. Caller frees; NULL: out of memory. */
 char *manifest_environment(const char *sqlite_version);
 
+/* The processor's name as the kernel tells it; its architecture where it does not. */
+void manifest_cpu(char *model, size_t size);
+
 /* Writes manifest.json: the processes that made the results, and for every experiment its text, settings, data
  * checksums, counts and times; and the digest of all results. */
 enum status manifest_write(struct store *store, const struct output_folder *folder, struct error *error);

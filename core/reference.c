@@ -32,8 +32,9 @@ static bool objective_open(const struct problem *problem, struct objective *o)
     o->classification = loss == &scalar_loss_logistic || loss == &scalar_loss_hinge;
     for (size_t i = 0; i < o->n; i++)
         o->floor += loss->value(0.0, o->y[i]) / (double)o->n;
-    /* An optimum of 0 is only ever reached to rounding: 1e-9 of F(0) stands for it. */
-    o->floor = fmax(1e-9 * o->floor, 1e-300);
+    /* An optimum of 0 is only reached to rounding, which is linear in the residuals for the kinked losses and quadratic
+     * for the others: this part of F(0) stands for it. */
+    o->floor = fmax((o->kind == LOSS_CHECK ? 1e-6 : 1e-9) * o->floor, 1e-300);
     return true;
 }
 

@@ -198,12 +198,14 @@ static long double penalty_gap(const struct objective *o, const double *x, const
 /* Smallest singular value of diag(sqrt(weight)) A on the complement of null (a lower bound; 0: none). h[d][d] scratch.
  */
 static double smallest_singular(const struct objective *o, const struct null_space *null, const double *weight,
-                                double *h)
+                                double *h, double *scale)
 {
     linear_gram(o->a, weight, h);
-    double trace = dense_trace(o->d, h);
-    null_space_fill(null, o->d, trace / (double)o->d, h);
-    return dense_factor(o->d, h) ? sqrt(dense_smallest(o->d, h, trace)) : 0.0;
+    double typical = dense_typical(o->d, h);
+    null_space_fill(null, o->d, typical, h);
+    for (size_t j = 0; j < o->d; j++)
+        scale[j] = typical;
+    return dense_factor(o->d, h) ? sqrt(dense_smallest(o->d, h, scale) * typical) : 0.0;
 }
 
 /* The rows with u_i != 0 are orthogonal to null, to rounding. */
@@ -211,7 +213,7 @@ static bool duals_avoid(const struct objective *o, const double *u, const struct
 {
     for (size_t i = 0; i < o->n && null->count > 0; i++)
         for (size_t r = 0; r < null->count && u[i] != 0.0; r++)
-            if (fabs(matrix_row_dot(o->a, i, null->basis + r * o->d)) > 1e-9 * linear_row_norm(o->a, i))
+            if (fabs(matrix_row_dot(o->a, i, null->basis + r * o->d)) > 1e-9 * linear_row_norm(o->a, i, NULL))
                 return false;
     return true;
 }
@@ -223,7 +225,7 @@ static enum status bare_gap(const struct objective *o, const double *u, const lo
 {
     size_t n = o->n, d = o->d;
     struct null_space inner = {0}, whole = {0};
-    double *weight = vector_alloc(2 * n + d * d, error), *inside = weight + n, *h = inside + n;
+    double *weight = vector_alloc(2 * n + d * d + d, error), *inside = weight + n, *h = inside + n, *scale = h + d * d;
     if (!weight)
         return STATUS_MEMORY;
     long double held = 0.0L;
@@ -237,7 +239,7 @@ static enum status bare_gap(const struct objective *o, const double *u, const lo
     if (status == STATUS_OK && inner.count < d && duals_avoid(o, u, &inner)) {
         for (size_t i = 0; i < n; i++)
             weight[i] = inside[i] * inside[i];
-        double kappa = smallest_singular(o, &inner, weight, h) / (double)n;
+        double kappa = smallest_singular(o, &inner, weight, h, scale) / (double)n;
         if (kappa > 0.0 && residual <= kappa)
             *gap = losses + residual / kappa * held;
     }
@@ -245,7 +247,7 @@ static enum status bare_gap(const struct objective *o, const double *u, const lo
         for (size_t i = 0; i < n; i++)
             weight[i] = 1.0;
         status = null_space_find(o->a, weight, &whole, error);
-        double sigma = status == STATUS_OK ? smallest_singular(o, &whole, weight, h) : 0.0;
+        double sigma = status == STATUS_OK ? smallest_singular(o, &whole, weight, h, scale) : 0.0;
         if (sigma > 0.0)
             *gap = fminl(*gap, losses + residual * 2.0L * (long double)n * f / sigma);
     }
@@ -304,30 +306,39 @@ done:
  * analysis for logistic regression, eq. 2), so with m the curvature at x, F(x + h) >= F(x) - |g||h| + m |h|^2
  * psi(R|h|), psi(c) = (exp(-c) + c - 1) / c^2 >= 0.41 for c <= 1/2. With rho = 4 |g| / m and R rho <= 1/2 this is above
  * F(x) on the sphere |h| = rho: a minimiser lies inside, and F(x) - F* <= |g|^2 / (4 psi m) <= |g|^2 / m. */
-enum status certificate_gradient(const struct objective *o, double curvature, struct candidate *candidate,
-                                 struct error *error)
+enum status certificate_gradient(const struct objective *o, const double *scale, double curvature,
+                                 struct candidate *candidate, struct error *error)
 {
-    double *gradient = vector_alloc(o->d, error);
+    size_t d = o->d;
+    double *gradient = vector_alloc(d, error);
     if (!gradient)
         return STATUS_MEMORY;
     enum status status = certificate_value(o, candidate->x, &candidate->f, gradient, error);
     double largest = 0.0, squares = 0.0, gap = INFINITY;
     for (size_t i = 0; i < o->n; i++) {
-        double norm = linear_row_norm(o->a, i);
+        double norm = linear_row_norm(o->a, i, scale);
         largest = fmax(largest, norm);
         squares += norm * norm / (double)o->n;
     }
-    candidate->grad_norm = vector_norm(o->d, gradient);
+    double norm2 = 0.0, x2 = 0.0, plain2 = vector_dot(d, gradient, gradient);
+    for (size_t j = 0; j < d; j++) {
+        norm2 += gradient[j] * gradient[j] / scale[j];
+        x2 += candidate->x[j] * candidate->x[j] * scale[j];
+    }
     /* Rounding: of z by at most d 2^-64 |a_i||x|, which reaches the gradient through the curvature; of the sums. */
-    double rounding = o->loss->curvature_max * (double)o->d * 0x1p-63 * squares * vector_norm(o->d, candidate->x);
-    double norm = candidate->grad_norm * (1.0 + 1e-12) + rounding;
-    bool ridged = o->ridge > 0.0 && (o->penalized == o->d || o->ridge_free > 0.0);
-    if (o->kind == LOSS_LOGISTIC && ridged)
-        curvature = fmin(o->ridge, o->penalized < o->d ? o->ridge_free : INFINITY);
-    if (o->kind == LOSS_SQUARES || ridged)
+    double rounding = o->loss->curvature_max * (double)d * 0x1p-63 * squares * sqrt(x2);
+    double norm = sqrt(norm2) * (1.0 + 1e-12) + rounding;
+    double ridge = o->penalized < d ? fmin(o->ridge, o->ridge_free) : o->ridge, top = 0.0;
+    for (size_t j = 0; j < d; j++)
+        top = fmax(top, scale[j]);
+    if (o->kind == LOSS_SQUARES && curvature > 0.0)
         gap = norm * norm / (2.0 * curvature);
-    else if (8.0 * largest * norm <= curvature)
+    else if (curvature > 0.0 && 8.0 * largest * norm <= curvature)
         gap = norm * norm / curvature;
+    if (ridge > 0.0) { /* everywhere at least this curved, whatever the loss */
+        double plain = sqrt(plain2) * (1.0 + 1e-12) + rounding * sqrt(top);
+        gap = fmin(gap, plain * plain / (2.0 * ridge));
+    }
     gap = fmin(gap, candidate->f) + 0x1p-52 * fabs(candidate->f); /* F >= 0; f was rounded to double */
     candidate->gap = fmin(candidate->gap, gap);
     free(gradient);

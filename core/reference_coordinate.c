@@ -301,7 +301,7 @@ enum status dual_solve(const struct objective *o, struct candidate *candidate, s
                          .hold = o->ridge,
                          .bits = 0x9e3779b97f4a7c15u};
         for (size_t i = 0; i < n; i++) {
-            double norm = linear_row_norm(o->a, i);
+            double norm = linear_row_norm(o->a, i, NULL);
             s.norm2[i] = norm * norm / o->ridge;
             if (d > o->penalized) /* the intercept's column is 1 */
                 s.norm2[i] += 1.0 / (o->ridge_free > 0.0 ? o->ridge_free : s.hold) - 1.0 / o->ridge;

@@ -21,6 +21,7 @@ struct interior {
     double *lo, *hi, *p, *q, *u, *up, *down, *miss, *db, *dp, *dq, *du, *theta, *e, *c1, *c2;
     double *x, *dx, *rhs, *smooth, *matrix; /* d each, d x d */
     double *z, *weight, *best_u;            /* n each */
+    double first_mu, first_residual;
     double *storage;
 };
 
@@ -125,8 +126,7 @@ static bool interior_factor(struct interior *s)
         if (s->rows > s->checks && j < o->penalized)
             s->matrix[j * d + j] += 1.0 / s->theta[s->checks + j];
     }
-    double trace = dense_trace(d, s->matrix);
-    null_space_fill(s->null, d, trace / (double)d, s->matrix);
+    null_space_fill(s->null, d, dense_typical(d, s->matrix), s->matrix);
     /* A few units in the last place keep the factor alive when the last directions sink below rounding. */
     for (size_t j = 0; j < d; j++)
         s->matrix[j * d + j] *= 1.0 + 1e-15;
@@ -206,6 +206,14 @@ static double interior_mu_after(const struct interior *s, double step)
     return sum / (2.0 * (double)s->rows);
 }
 
+/* |grad S(x) + B'u| */
+static double interior_residual(const struct interior *s)
+{
+    memcpy(s->rhs, s->smooth, s->o->d * sizeof *s->rhs);
+    rows_add(s, s->u, 1.0, s->rhs);
+    return vector_norm(s->o->d, s->rhs);
+}
+
 static void interior_step(struct interior *s)
 {
     const struct objective *o = s->o;
@@ -213,6 +221,9 @@ static void interior_step(struct interior *s)
     interior_aim(s, 0.0, 0.0);
     interior_direction(s);
     double ratio = interior_mu_after(s, interior_length(s)) / mu;
+    /* Short steps (logistic loss) shrink mu faster than the residual; then mu waits, or the path is lost. */
+    if (o->kind == LOSS_LOGISTIC && interior_residual(s) / s->first_residual > 1e3 * mu / s->first_mu)
+        ratio = 1.0;
     interior_aim(s, ratio * ratio * ratio * mu, 1.0);
     interior_direction(s);
     double step = fmin(1.0, 0.995 * interior_length(s));
@@ -227,8 +238,24 @@ static void interior_step(struct interior *s)
     interior_move(s, step);
 }
 
-/* Tries x with the current dual variables; keeps it when it proves more, or as much but for
- * `allowance`. */
+/* sum_i u_i = 0 is what an intercept without a ridge asks of the dual variables u[n]; rounding is spread over those
+ * that have room in their box. */
+static void centre_duals(const struct objective *o, double *u)
+{
+    for (int twice = 0; twice < 2; twice++) {
+        long double excess = 0.0L, room = 0.0L;
+        for (size_t i = 0; i < o->n; i++) {
+            excess += u[i];
+            room += fmin(u[i] - check_lo(o, i), check_hi(o, i) - u[i]);
+        }
+        if (!(fabsl(excess) < 1e-3L * room))
+            return;
+        for (size_t i = 0; i < o->n; i++)
+            u[i] -= (double)(excess / room) * fmin(u[i] - check_lo(o, i), check_hi(o, i) - u[i]);
+    }
+}
+
+/* Tries x with the current dual variables; keeps it when it proves more, or as much but for `allowance`. */
 static enum status interior_try(struct interior *s, const double *x, double allowance, struct candidate *best,
                                 struct error *error)
 {
@@ -240,6 +267,8 @@ static enum status interior_try(struct interior *s, const double *x, double allo
     memcpy(trial.x, x, o->d * sizeof *x);
     for (size_t i = 0; i < s->checks; i++)
         s->weight[i] = fmin(fmax((double)o->n * s->u[i], check_lo(o, i)), check_hi(o, i));
+    if (s->checks > 0 && o->penalized < o->d && o->ridge_free == 0.0)
+        centre_duals(o, s->weight);
     status = certificate_duality(o, s->weight, &trial, error);
     if (status == STATUS_OK && (trial.gap < best->gap + allowance || !isfinite(best->f))) {
         memcpy(best->x, trial.x, o->d * sizeof *x);
@@ -320,7 +349,7 @@ static enum status interior_vertex(struct interior *s, struct candidate *best, s
     }
     enum status status = null_space_find(o->a, s->weight, &null, error);
     linear_gram(o->a, s->weight, s->matrix);
-    null_space_fill(&null, d, dense_trace(d, s->matrix) / (double)d, s->matrix);
+    null_space_fill(&null, d, dense_typical(d, s->matrix), s->matrix);
     if (status != STATUS_OK || !dense_factor(d, s->matrix))
         goto done;
     memcpy(s->x, best->x, d * sizeof *s->x);
@@ -354,6 +383,10 @@ static enum status interior_iterate(struct interior *s, struct candidate *best, 
         double mu = interior_mu(s), value = best->gap;
         if (!isfinite(mu))
             break;
+        if (k == 0) {
+            s->first_mu = mu;
+            s->first_residual = fmax(interior_residual(s), 1e-300);
+        }
         if (k == 0 || products * mu < 1e-3 * fmax(fabs(best->f), o->floor) || k % 10 == 0) {
             if ((status = interior_try(s, s->x, 0.0, best, error)) != STATUS_OK)
                 return status;

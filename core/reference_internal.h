@@ -74,7 +74,8 @@ double linear_gram_cost(const struct matrix *a);                           /* it
 void linear_squares(const struct matrix *a, const double *w, double *v);   /* v[j] = sum_i w_i a_ij^2 */
 /* The same matrix with column j times 2^-exponent[j] (exact); freed by matrix_free. */
 enum status linear_scale(const struct matrix *a, const int *exponent, struct matrix *out, struct error *error);
-double linear_row_norm(const struct matrix *a, size_t i);                           /* |a_i| */
+/* sqrt(sum_j a_ij^2 / scale[j]); scale NULL: |a_i| */
+double linear_row_norm(const struct matrix *a, size_t i, const double *scale);
 long double linear_row_dot_long(const struct matrix *a, size_t i, const double *x); /* a_i.x */
 /* v[cols] = A'u / rows in long double with compensation, slack[cols] >= its rounding error. */
 enum status linear_mean_long(const struct matrix *a, const long double *u, long double *v, long double *slack,
@@ -85,10 +86,10 @@ double vector_norm(size_t count, const double *x);
 /* Cholesky of the symmetric h[d][d] in place; false when it is not positive definite. */
 bool dense_factor(size_t d, double *h);
 void dense_solve(size_t d, const double *factor, double *x); /* x[d] := h^-1 x */
-/* A lower bound of the smallest eigenvalue from the factor of a matrix of that trace: 1 / trace(h^-1), halved for
- * rounding; 0 when it cannot be told from 0. Overwrites the factor. */
-double dense_smallest(size_t d, double *factor, double trace);
-double dense_trace(size_t d, const double *h);
+/* A lower bound of the smallest eigenvalue of S^-1/2 h S^-1/2 from the factor of h, S = diag(scale) with entries about
+ * those of diag(h): 1 / trace(S h^-1), halved for rounding; 0 when it cannot be told from 0. Overwrites the factor. */
+double dense_smallest(size_t d, double *factor, const double *scale);
+double dense_typical(size_t d, const double *h); /* trace / d; 1 for a zero matrix */
 
 /* Orthonormal directions in which A' diag(weight) A is 0 up to rounding (eigenvalue below 1e-13 of the largest). */
 struct null_space {
@@ -110,10 +111,12 @@ void pull_into_ball(const struct objective *o, double *x);
 /* Fenchel's duality gap; u[n] dual variables inside their box for LOSS_CHECK, NULL (slopes at x) for the others. */
 enum status certificate_duality(const struct objective *o, const double *u, struct candidate *candidate,
                                 struct error *error);
-/* |g|^2 / (2 mu), or its self-concordant form, for smooth problems whose ball (if any) does not bind. curvature: a
- * lower bound of the smallest eigenvalue of the Hessian at x (on the complement of the null space). */
-enum status certificate_gradient(const struct objective *o, double curvature, struct candidate *candidate,
-                                 struct error *error);
+/* |g|^2 / (2 mu), or its self-concordant form, for smooth problems whose ball (if any) does not bind, in the
+ * coordinates S^1/2 x, S = diag(scale): that keeps the units of the data out of it. curvature: a lower bound of the
+ * smallest eigenvalue of S^-1/2 H S^-1/2, H the Hessian at x (on the complement of the null space); 0 when not known.
+ */
+enum status certificate_gradient(const struct objective *o, const double *scale, double curvature,
+                                 struct candidate *candidate, struct error *error);
 
 /* x += the longest of 1, 1/2, 1/4, ... times step that lowers F by 1e-4 of what slope (< 0) promises; moved false when
  * none does. trial[d] is scratch. */

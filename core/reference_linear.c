@@ -134,11 +134,13 @@ void linear_squares(const struct matrix *a, const double *w, double *v)
     }
 }
 
-double linear_row_norm(const struct matrix *a, size_t i)
+double linear_row_norm(const struct matrix *a, size_t i, const double *scale)
 {
-    if (a->sparse)
-        return vector_norm(a->row[i + 1] - a->row[i], a->value + a->row[i]);
-    return vector_norm(a->cols, a->value + i * a->stride);
+    size_t first = a->sparse ? a->row[i] : i * a->stride, last = a->sparse ? a->row[i + 1] : first + a->cols;
+    double sum = 0.0;
+    for (size_t k = first; k < last; k++)
+        sum += a->value[k] * a->value[k] / (scale ? scale[a->sparse ? a->column[k] : k - first] : 1.0);
+    return sqrt(sum);
 }
 
 long double linear_row_dot_long(const struct matrix *a, size_t i, const double *x)
@@ -228,20 +230,22 @@ void dense_solve(size_t d, const double *factor, double *x)
     gsl_linalg_cholesky_svx(&view.matrix, &vector.vector);
 }
 
-double dense_trace(size_t d, const double *h)
+double dense_typical(size_t d, const double *h)
 {
     double trace = 0.0;
     for (size_t j = 0; j < d; j++)
         trace += h[j * d + j];
-    return trace;
+    return trace > 0.0 ? trace / (double)d : 1.0;
 }
 
-double dense_smallest(size_t d, double *factor, double trace)
+double dense_smallest(size_t d, double *factor, const double *scale)
 {
     gsl_matrix_view view = gsl_matrix_view_array(factor, d, d);
+    double trace = 0.0;
     gsl_linalg_cholesky_invert(&view.matrix);
-    double smallest = 0.5 / dense_trace(d, factor);
-    return smallest > (double)d * 0x1p-52 * trace ? smallest : 0.0;
+    for (size_t j = 0; j < d; j++)
+        trace += scale[j] * factor[j * d + j];
+    return 0.5 / trace > (double)d * (double)d * 0x1p-52 ? 0.5 / trace : 0.0;
 }
 
 enum status null_space_find(const struct matrix *a, const double *weight, struct null_space *out, struct error *error)
@@ -254,10 +258,11 @@ enum status null_space_find(const struct matrix *a, const double *weight, struct
         return STATUS_MEMORY;
     double *vectors = gram + d * d, *values = vectors + d * d;
     linear_gram(a, weight, gram);
-    double trace = dense_trace(d, gram);
+    for (size_t j = 0; j < d; j++)
+        values[j] = dense_typical(d, gram);
     /* Most data have full rank, which the Cholesky factor shows at a tenth of the cost of the eigenvectors. */
     memcpy(vectors, gram, d * d * sizeof *gram);
-    if (dense_factor(d, vectors) && dense_smallest(d, vectors, trace) > NULL_TOLERANCE * trace)
+    if (dense_factor(d, vectors) && dense_smallest(d, vectors, values) > NULL_TOLERANCE * (double)d)
         goto done;
     gsl_eigen_symmv_workspace *eigen = gsl_eigen_symmv_alloc(d);
     if (!eigen) {

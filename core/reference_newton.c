@@ -30,11 +30,10 @@ enum status line_search(const struct objective *o, const double *step, double f,
 struct newton {
     const struct objective *o;
     const struct null_space *null;
-    double *hessian, *gradient, *step, *trial, *z, *weight; /* d x d, d, d, d, n, n */
-    double trace;
+    double *hessian, *gradient, *step, *trial, *scale, *z, *weight; /* d x d, d (4), n, n */
 };
 
-/* hessian := the factor at x; false when it is singular. */
+/* hessian := the factor at x, scale := its diagonal; false when it is singular. */
 static bool newton_factor(struct newton *s, const double *x)
 {
     const struct objective *o = s->o;
@@ -44,8 +43,9 @@ static bool newton_factor(struct newton *s, const double *x)
     linear_gram(o->a, s->weight, s->hessian);
     for (size_t j = 0; j < o->d; j++)
         s->hessian[j * o->d + j] += objective_ridge(o, j);
-    s->trace = dense_trace(o->d, s->hessian);
-    null_space_fill(s->null, o->d, s->trace / (double)o->d, s->hessian);
+    null_space_fill(s->null, o->d, dense_typical(o->d, s->hessian), s->hessian);
+    for (size_t j = 0; j < o->d; j++)
+        s->scale[j] = s->hessian[j * o->d + j];
     return dense_factor(o->d, s->hessian);
 }
 
@@ -102,7 +102,8 @@ static enum status newton_iterate(struct newton *s, struct candidate *candidate,
         if (-slope <= 1e-10 * fmax(f, o->floor)) {
             if ((status = newton_refine(s, x, error)) != STATUS_OK || !newton_factor(s, x))
                 return status;
-            status = certificate_gradient(o, dense_smallest(o->d, s->hessian, s->trace), candidate, error);
+            double smallest = dense_smallest(o->d, s->hessian, s->scale);
+            status = certificate_gradient(o, s->scale, smallest, candidate, error);
             if (status == STATUS_OK && candidate->gap > objective_goal(o, candidate->f) && !objective_bare(o))
                 status = certificate_duality(o, NULL, candidate, error);
             return status;
@@ -117,13 +118,14 @@ enum status newton_solve(const struct objective *o, const struct null_space *nul
                          struct error *error)
 {
     size_t n = o->n, d = o->d;
-    struct newton s = {.o = o, .null = null, .hessian = vector_alloc(d * d + 3 * d + 2 * n, error)};
+    struct newton s = {.o = o, .null = null, .hessian = vector_alloc(d * d + 4 * d + 2 * n, error)};
     if (!s.hessian)
         return STATUS_MEMORY;
     s.gradient = s.hessian + d * d;
     s.step = s.gradient + d;
     s.trial = s.step + d;
-    s.z = s.trial + d;
+    s.scale = s.trial + d;
+    s.z = s.scale + d;
     s.weight = s.z + n;
     if (o->kind == LOSS_LOGISTIC)
         snprintf(candidate->method, sizeof candidate->method, "Newton (Cholesky)");

@@ -67,10 +67,12 @@ static void conjugate_gradients(struct newton_cg *s, const double *x, double tol
     }
 }
 
-static enum status certify(const struct objective *o, struct candidate *candidate, struct error *error)
+static enum status certify(struct newton_cg *s, struct candidate *candidate, struct error *error)
 {
-    enum status status =
-        certificate_gradient(o, o->penalized == o->d ? o->ridge : fmin(o->ridge, o->ridge_free), candidate, error);
+    const struct objective *o = s->o;
+    for (size_t j = 0; j < o->d; j++)
+        s->diagonal[j] = 1.0;
+    enum status status = certificate_gradient(o, s->diagonal, 0.0, candidate, error);
     if (status == STATUS_OK && candidate->gap > objective_goal(o, candidate->f) && !objective_bare(o))
         status = certificate_duality(o, NULL, candidate, error);
     return status;
@@ -105,7 +107,7 @@ static enum status newton_cg_iterate(struct newton_cg *s, struct candidate *cand
         if (!moved)
             break;
     }
-    return certify(o, candidate, error);
+    return certify(s, candidate, error);
 }
 
 enum status newton_cg_solve(const struct objective *o, struct candidate *candidate, struct error *error)

@@ -11,7 +11,7 @@ bool separates(const struct objective *o, const double *x)
     bool some = false;
     for (size_t i = 0; i < o->n; i++) {
         long double margin = o->y[i] * linear_row_dot_long(o->a, i, x);
-        double rounding = (double)o->d * 0x1p-62 * linear_row_norm(o->a, i) * norm;
+        double rounding = (double)o->d * 0x1p-62 * linear_row_norm(o->a, i, NULL) * norm;
         /* Exact zeros: rows that are 0, and columns that x leaves out. */
         if (margin != 0.0L && margin <= rounding)
             return false;
@@ -28,7 +28,7 @@ static bool separates_with_ties(const struct objective *o, const double *h)
     bool some = false;
     for (size_t i = 0; i < o->n; i++) {
         long double margin = o->y[i] * linear_row_dot_long(o->a, i, h);
-        double size = linear_row_norm(o->a, i) * norm;
+        double size = linear_row_norm(o->a, i, NULL) * norm;
         if (margin < -TIE * size)
             return false;
         some |= margin > CLEAR * size;

@@ -28,6 +28,7 @@ int command_merge(int argc, char **argv);
 int command_digest(int argc, char **argv);
 int command_list(int argc, char **argv);
 int command_data(int argc, char **argv);
+int command_bench(int argc, char **argv);
 
 /* Prints "sgdlab: FILE:LINE:COLUMN: message" to stderr and returns the exit status that belongs to error->status. */
 int command_error(const struct error *error);

@@ -29,6 +29,7 @@ static const struct command commands[] = {
     {"What there is", NULL, NULL},
     {"list", "problems, samplers, schedules, updates, averagers, data sets, with parameters", command_list},
     {"data", "size, labels, constants and checksum of a data set", command_data},
+    {"bench", "kernels and whole sweeps beside this machine's peak and a plain C loop", command_bench},
 };
 enum { COMMAND_ROWS = sizeof commands / sizeof *commands };
 

@@ -9,7 +9,12 @@
 
 #include "kernels/simd.h"
 
+/* Short loops over the registers of a tile; left as loops where sanitizers would check every copy. */
+#ifdef SGDLAB_SANITIZED
+#define UNROLL
+#else
 #define UNROLL _Pragma("GCC unroll 8")
+#endif
 
 /* Calls `call` (an expression of k and nv) over lanes 0..width-1 in tiles of nv vectors; width is a multiple of 8. Wide
  * tiles hide the latency of FMA chains; AVX2 has half the registers and so gets narrow tiles. nv is a constant in each

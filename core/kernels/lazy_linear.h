@@ -262,11 +262,15 @@ static void lazy_touched_norm2(const struct lane_block *b, double *norm2)
     for (size_t k = 0; k < b->width; k++)
         norm2[k] = 0;
     for (size_t r = 0; r < b->lazy->batch_size; r++)
-        for (size_t p = a->row[b->lazy->batch[r]]; p < a->row[b->lazy->batch[r] + 1]; p++)
-            for (size_t k = 0; k < b->width; k++) {
+        for (size_t k = 0; k < b->width; k++) {
+            double sum = 0;
+            for (size_t p = a->row[b->lazy->batch[r]]; p < a->row[b->lazy->batch[r] + 1]; p++) {
                 double x = b->x[a->column[p] * b->width + k];
-                norm2[k] += x * x;
+                sum += x * x;
             }
+            if (isnan(sum) || sum > norm2[k]) /* NaN stays */
+                norm2[k] = sum;
+        }
 }
 
 static const struct lazy_type lazy = {

@@ -7,7 +7,10 @@
  * catch up (Langford, Li & Zhang 2009; Lipton & Elkan 2015). An average is mean_t = p_t G_t with p_t = prod (1 - c),
  * G_t = sum of omega_t x_t, omega_t = c_t/p_t; while a coordinate rests, G grows by sign(u) sum omega s (|u| - (B -
  * B_0)) over the steps before it reaches zero: differences of the running totals Q = sum omega s and R = sum omega s B.
- * Coordinates without penalty are x_j = u_j, with N = sum omega. */
+ * Coordinates without penalty are x_j = u_j, with N = sum omega.
+ *
+ * Such a difference has few digits left once s is far from what it was when the totals began, so a lane whose s leaves
+ * 2^-10 .. 2^10 begins anew, at O(d); with decay eta l2 that is every 7/(eta l2) steps. */
 struct lazy_state {
     size_t window, now; /* steps in a window, and since it began */
     bool catch_up;      /* resting coordinates change (l1) or are averaged */
@@ -21,6 +24,7 @@ struct lazy_state {
     struct lazy_average {
         size_t begin; /* before this step of the window the average just followed the iterate */
         bool following;
+        bool kept;              /* means of coordinates last right before `begin` hold what counts already */
         double shrink;          /* p */
         double *total, *moment; /* Q, R [window + 1][width] */
         double *plain;          /* N [window + 1] */
@@ -65,12 +69,12 @@ static void lazy_open(struct lane_block *b, size_t window, double *memory)
     b->lazy = lazy;
 }
 
-/* The first step that counts for an average of a coordinate last right at step `last`, minus one; *fresh: nothing
- * counted so far. */
+/* The first step that counts for an average of a coordinate last right at step `last`, minus one; *fresh: what its mean
+ * holds does not count. */
 ALWAYS_INLINE size_t lower_step(const struct lazy_average *a, size_t last, bool *fresh)
 {
-    *fresh = last < a->begin;
-    return *fresh ? a->begin - 1 : last;
+    *fresh = last < a->begin && !a->kept;
+    return last < a->begin ? a->begin - 1 : last;
 }
 
 /* One lane of an average while its coordinate's magnitude shrinks: the steps up to `now` at which it is not yet zero.
@@ -94,7 +98,8 @@ static double resting_sum(const struct lane_block *b, const struct lazy_average 
     }
     double total = a->total[high * width + k] - a->total[lower * width + k];
     double moment = a->moment[high * width + k] - a->moment[lower * width + k];
-    return copysign((magnitude + base) * total - moment, u);
+    const double sum = (magnitude + base) * total - moment;
+    return u < 0 ? -sum : sum;
 }
 
 /* Brings coordinate j up to step `now` of the window. */
@@ -132,36 +137,59 @@ static void lazy_catch_up(struct lane_block *b, size_t j, size_t now)
     lazy->last[j] = (uint32_t)now;
 }
 
-/* One lane's scale has become small: it goes into u, in all places that are in units of u. Other lanes do not notice.
- */
-static void lazy_fold(struct lane_block *b, size_t k)
+/* One lane begins anew: its means get what its coordinates owe them up to this step, its thresholds are applied, its
+ * totals start from zero and its scale from about 1. Only powers of two move from s to u, which changes no bit of an
+ * iterate; other lanes do not notice. */
+static void lazy_restart(struct lane_block *b, size_t k)
 {
     struct lazy_state *lazy = b->lazy;
-    const double s = lazy->scale[k], magnitude = fabs(s);
-    for (size_t j = 0; j < b->penalized; j++)
-        b->x[j * b->width + k] *= s;
-    for (size_t t = 0; t <= lazy->now; t++) {
-        lazy->threshold[t * b->width + k] *= magnitude;
-        for (size_t q = 0; q < b->averages; q++) {
-            /* omega s u stays what it is when u grows by s: Q shrinks; omega s B likewise, up to the sign of s */
-            lazy->average[q].total[t * b->width + k] /= s;
-            lazy->average[q].moment[t * b->width + k] *= s < 0 ? -1.0 : 1.0;
+    const size_t width = b->width, now = lazy->now;
+    int exponent;
+    const double scale = frexp(lazy->scale[k], &exponent), power = ldexp(1.0, exponent);
+    for (size_t q = 0; q < b->averages; q++) {
+        struct lazy_average *a = &lazy->average[q];
+        for (size_t j = 0; j < b->dim; j++) {
+            double *mean = b->mean[q] + j * width, u = b->x[j * width + k];
+            bool fresh;
+            const size_t lower = lower_step(a, lazy->last[j], &fresh);
+            if (fresh)
+                memset(mean, 0, width * sizeof *mean);
+            if (j < b->penalized && lazy->l1)
+                mean[k] += resting_sum(b, a, u, k, lazy->last[j], lower, now);
+            else if (j < b->penalized)
+                mean[k] = s_fma(u, a->total[now * width + k] - a->total[lower * width + k], mean[k]);
         }
+        a->kept = true;
+        for (size_t t = 0; t <= now; t++)
+            a->total[t * width + k] = a->moment[t * width + k] = 0;
     }
-    lazy->scale[k] = 1;
+    for (size_t j = 0; j < b->penalized; j++) {
+        double *u = &b->x[j * width + k];
+        if (lazy->l1) {
+            const double t = lazy->threshold[now * width + k] - lazy->threshold[lazy->last[j] * width + k];
+            *u -= fmax(fmin(*u, t), -t);
+        }
+        *u *= power;
+    }
+    for (size_t t = 0; t <= now; t++)
+        lazy->threshold[t * width + k] = 0;
+    lazy->scale[k] = scale;
 }
 
 /* s of the next step, and what a sample's slope is multiplied with for penalised coordinates (the rest: -eta/b). */
 static void lazy_decay(struct lane_block *b, const double *eta)
 {
     struct lazy_state *lazy = b->lazy;
+    /* Without totals there are no digits to lose, only the range of double. */
+    const double most = lazy->catch_up ? 0x1p10 : 0x1p400;
     for (size_t k = 0; k < b->width; k++) {
         double factor = s_fma(-eta[k], b->l2[k], 1.0);
         /* A factor of zero would lose u; 1e-90 of a coordinate is far below its rounding error. */
         if (fabs(factor) < 0x1p-300)
             factor = 0x1p-300;
-        if (fabs(lazy->scale[k] * factor) < 0x1p-400)
-            lazy_fold(b, k);
+        const double next = fabs(lazy->scale[k] * factor);
+        if (next < 1 / most || (next > most && isfinite(next)))
+            lazy_restart(b, k);
         lazy->scale[k] *= factor;
     }
 }
@@ -182,6 +210,7 @@ static void lazy_totals(struct lane_block *b, size_t step, const double *eta)
         a->following = !(c < 1);
         if (a->following) {
             a->begin = now;
+            a->kept = false;
             a->shrink = 1;
         } else {
             a->shrink *= 1 - c;
@@ -271,6 +300,7 @@ static void lazy_settle(struct lane_block *b)
     for (size_t q = 0; q < b->averages; q++) {
         lazy->average[q].shrink = 1;
         lazy->average[q].begin = 0;
+        lazy->average[q].kept = false;
     }
     lazy->now = 0;
 }
@@ -308,11 +338,15 @@ static void lazy_touched_norm2(const struct lane_block *b, double *norm2)
     for (size_t k = 0; k < width; k++)
         norm2[k] = 0;
     for (size_t r = 0; r < b->lazy->batch_size; r++)
-        for (size_t p = a->row[b->lazy->batch[r]]; p < a->row[b->lazy->batch[r] + 1]; p++)
-            for (size_t k = 0; k < width; k++) {
+        for (size_t k = 0; k < width; k++) {
+            double sum = 0;
+            for (size_t p = a->row[b->lazy->batch[r]]; p < a->row[b->lazy->batch[r] + 1]; p++) {
                 double x = b->x[a->column[p] * width + k] * (a->column[p] < b->penalized ? b->lazy->scale[k] : 1.0);
-                norm2[k] += x * x;
+                sum += x * x;
             }
+            if (isnan(sum) || sum > norm2[k]) /* NaN stays */
+                norm2[k] = sum;
+        }
 }
 
 static const struct lazy_type lazy = {

@@ -19,7 +19,8 @@ struct lazy_type {
     void (*advance)(struct lane_block *block, size_t count); /* count never crosses the end of a window */
     /* Brings every coordinate up to date: x, slots and means hold their true values, and a new window begins. */
     void (*settle)(struct lane_block *block);
-    /* Squared norm over the coordinates that the last step touched, with repetitions, per lane. */
+    /* The squared norm over the coordinates of a sample of the last step, the largest of its samples, per lane: never
+     * more than that of the whole iterate. */
     void (*touched_norm2)(const struct lane_block *block, double *norm2);
 };
 
