@@ -112,8 +112,8 @@ static int compare_members(const void *left, const void *right)
     return strcmp(((const struct member *)left)->key, ((const struct member *)right)->key);
 }
 
-/* {parameters, "revision", "type"} and one member more, NULL: none. An optional parameter at its default is left out,
- * so that a parameter added later, with a default that changes nothing, leaves old keys alone. */
+/* {parameters, "revision", "type"} and one member more, NULL: none. An optional number that is 0, like its default, is
+ * left out: dampening, floor. */
 static void method_json(struct json *json, const struct method *method, const struct param_values *values,
                         const struct member *extra)
 {
@@ -125,7 +125,10 @@ static void method_json(struct json *json, const struct method *method, const st
         if (param->kind == PARAM_LIST) {
             if (values->list_count)
                 member[count++] = (struct member){param->name, 0.0, NULL, values->list, values->list_count};
-        } else if (param->required || value != param->fallback) {
+        } else {
+            bool number = param->kind == PARAM_REAL || param->kind == PARAM_COUNT;
+            if (number && !param->required && param->fallback == 0.0 && value == 0.0)
+                continue;
             const char *word = param->kind == PARAM_CHOICE ? param->choices[(size_t)value] : NULL;
             if (param->kind == PARAM_BOOL)
                 word = value != 0.0 ? "true" : "false";

@@ -156,9 +156,11 @@ enum status export_summary(struct exporter *exporter, size_t runs, struct error 
         exporter->value_capacity = exporter->value ? needed : 0;
     }
     size_t *diverged = malloc(at_once * sizeof *diverged);
+    if (!exporter->value || !diverged) {
+        free(diverged);
+        return error_memory(error, needed * sizeof(double), "the values of a cell");
+    }
     enum status status = STATUS_OK;
-    if (!exporter->value || !diverged)
-        status = error_memory(error, needed * sizeof(double), "the values of a cell");
     for (size_t first = 0; first < points && status == STATUS_OK; first += at_once) {
         stretch.first = first;
         stretch.points = points - first < at_once ? points - first : at_once;

@@ -225,11 +225,10 @@ enum status manifest_write(struct store *store, const struct output_folder *fold
     struct output_file file;
     enum status status = compose(store, &json, error);
     char *text = json_take(&json);
-    if (status == STATUS_OK && !text)
-        status = error_memory(error, 1024, "the manifest");
     if (status == STATUS_OK)
-        status = output_file_open(folder, "manifest.json", &file, error);
-    if (status == STATUS_OK) {
+        status =
+            text ? output_file_open(folder, "manifest.json", &file, error) : error_memory(error, 1024, "the manifest");
+    if (status == STATUS_OK && text) {
         output_write(&file, text, strlen(text));
         output_write(&file, "\n", 1);
         status = output_file_keep(&file, error);

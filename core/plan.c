@@ -1,23 +1,27 @@
 /* The plan: which runs share a block. Cells are grouped by signatures; runs that differ in the averager alone share a
  * lane; lanes fill blocks, over one index stream where a replicate has enough of them, else with a stream each. */
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "signature.h"
 #include "sweep.h"
 
-enum { VECTOR = 8 }; /* lanes of one vector register: widths are multiples of it where possible */
+enum {
+    VECTOR = 8,        /* lanes of one vector register: widths are multiples of it where possible */
+    AVERAGES_MAX = 32, /* different averages that one block can keep */
+};
 
 /* One cell. The signatures order cells into groups inside groups; `first_` is the first cell of each group, so that the
  * order of the plan does not depend on the signatures' bits. */
-struct entry {
+struct planned_cell {
     struct signature streams, block, trajectory, averager;
     uint32_t first_streams, first_block, first_trajectory, cell;
 };
 
 struct planning {
     const struct sweep *sweep;
-    struct entry *entry;
+    struct planned_cell *entry;
     size_t entry_count, replicates;
     size_t most; /* lanes of a block */
     struct planned_run *run;
@@ -30,7 +34,7 @@ struct planning {
 
 static int compare_signatures(const void *left, const void *right)
 {
-    const struct entry *a = left, *b = right;
+    const struct planned_cell *a = left, *b = right;
     int order = signature_compare(&a->streams, &b->streams);
     if (!order)
         order = signature_compare(&a->block, &b->block);
@@ -43,7 +47,7 @@ static int compare_signatures(const void *left, const void *right)
 
 static int compare_firsts(const void *left, const void *right)
 {
-    const struct entry *a = left, *b = right;
+    const struct planned_cell *a = left, *b = right;
     if (a->first_streams != b->first_streams)
         return a->first_streams < b->first_streams ? -1 : 1;
     if (a->first_block != b->first_block)
@@ -59,10 +63,10 @@ static uint32_t least(uint32_t a, uint32_t b)
 }
 
 /* The first cell of every group, walking backwards so that a group's first entry collects the least, then forwards. */
-static void find_firsts(struct entry *entry, size_t count)
+static void find_firsts(struct planned_cell *entry, size_t count)
 {
     for (size_t i = count; i-- > 0;) {
-        struct entry *e = &entry[i];
+        struct planned_cell *e = &entry[i];
         e->first_streams = e->first_block = e->first_trajectory = e->cell;
         if (i + 1 == count || signature_compare(&e->streams, &e[1].streams) != 0)
             continue;
@@ -74,7 +78,7 @@ static void find_firsts(struct entry *entry, size_t count)
             e->first_trajectory = least(e->cell, e[1].first_trajectory);
     }
     for (size_t i = 1; i < count; i++) {
-        struct entry *e = &entry[i], *before = &entry[i - 1];
+        struct planned_cell *e = &entry[i], *before = &entry[i - 1];
         if (signature_compare(&e->streams, &before->streams) != 0)
             continue;
         e->first_streams = before->first_streams;
@@ -86,11 +90,45 @@ static void find_firsts(struct entry *entry, size_t count)
     }
 }
 
+static int compare_averagers(const void *left, const void *right)
+{
+    return signature_compare(&((const struct planned_cell *)left)->averager,
+                             &((const struct planned_cell *)right)->averager);
+}
+
+static void keep_node(void *node)
+{
+    (void)node;
+}
+
+/* Averages are numbered as they come; those beyond what one block can keep go to blocks of their own. first_streams
+ * holds the number meanwhile. */
+static enum status part_averages(struct planned_cell *entry, size_t count, struct error *error)
+{
+    void *tree = NULL;
+    uint32_t known = 0;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        struct planned_cell **found = tsearch(&entry[i], &tree, compare_averagers);
+        if (!found) {
+            status = error_memory(error, count * sizeof *entry, "a plan");
+            break;
+        }
+        if (*found == &entry[i])
+            entry[i].first_streams = known++;
+        uint64_t part = (*found)->first_streams / AVERAGES_MAX;
+        entry[i].streams.word[0] ^= part;
+        entry[i].block.word[0] ^= part;
+    }
+    tdestroy(tree, keep_node);
+    return status;
+}
+
 /* Sorted into groups, each run once. */
 static enum status group_cells(struct planning *planning)
 {
     size_t cells = sweep_cells(planning->sweep);
-    struct entry *entry = malloc(cells * sizeof *entry);
+    struct planned_cell *entry = malloc(cells * sizeof *entry);
     if (!entry)
         return error_memory(planning->error, cells * sizeof *entry, "a plan");
     planning->entry = entry;
@@ -99,12 +137,15 @@ static enum status group_cells(struct planning *planning)
         enum status status = sweep_cell(planning->sweep, i, &config, planning->error);
         if (status != STATUS_OK)
             return status;
-        entry[i] = (struct entry){.streams = signature_block(&config, LAYOUT_STREAM_PER_LANE),
-                                  .block = signature_block(&config, LAYOUT_SHARED_STREAM),
-                                  .trajectory = signature_trajectory(&config),
-                                  .averager = signature_averager(&config),
-                                  .cell = (uint32_t)i};
+        entry[i] = (struct planned_cell){.streams = signature_block(&config, LAYOUT_STREAM_PER_LANE),
+                                         .block = signature_block(&config, LAYOUT_SHARED_STREAM),
+                                         .trajectory = signature_trajectory(&config),
+                                         .averager = signature_averager(&config),
+                                         .cell = (uint32_t)i};
     }
+    enum status status = part_averages(entry, cells, planning->error);
+    if (status != STATUS_OK)
+        return status;
     qsort(entry, cells, sizeof *entry, compare_signatures);
     size_t count = 0;
     for (size_t i = 0; i < cells; i++)
@@ -135,7 +176,7 @@ static enum status open_block(struct planning *planning, enum block_layout layou
 }
 
 /* One lane joins the last block: the cells of one trajectory. */
-static void put_lane(struct planning *planning, const struct entry *entry, size_t cells, size_t replicate)
+static void put_lane(struct planning *planning, const struct planned_cell *entry, size_t cells, size_t replicate)
 {
     for (size_t i = 0; i < cells; i++) {
         planning->starts[planning->run_count] = i == 0;
@@ -144,7 +185,7 @@ static void put_lane(struct planning *planning, const struct entry *entry, size_
     }
 }
 
-static size_t trajectory_length(const struct entry *entry, size_t count)
+static size_t trajectory_length(const struct planned_cell *entry, size_t count)
 {
     size_t length = 1;
     while (length < count && entry[length].first_trajectory == entry[0].first_trajectory)
@@ -186,7 +227,7 @@ static enum status next_lane(struct planning *planning, struct packing *packing)
 }
 
 /* All lanes of a replicate over one index stream. */
-static enum status plan_shared(struct planning *planning, const struct entry *entry, size_t count, size_t lanes,
+static enum status plan_shared(struct planning *planning, const struct planned_cell *entry, size_t count, size_t lanes,
                                const struct run_config *config)
 {
     for (size_t replicate = 0; replicate < planning->replicates; replicate++) {
@@ -203,7 +244,7 @@ static enum status plan_shared(struct planning *planning, const struct entry *en
 }
 
 /* Lanes of any replicate and stream group, a stream each. */
-static enum status plan_streams(struct planning *planning, const struct entry *entry, size_t count,
+static enum status plan_streams(struct planning *planning, const struct planned_cell *entry, size_t count,
                                 struct packing *packing)
 {
     for (size_t replicate = 0; replicate < planning->replicates; replicate++) {
@@ -218,7 +259,7 @@ static enum status plan_streams(struct planning *planning, const struct entry *e
     return STATUS_OK;
 }
 
-static enum status plan_alone(struct planning *planning, const struct entry *entry, size_t count,
+static enum status plan_alone(struct planning *planning, const struct planned_cell *entry, size_t count,
                               const struct run_config *config)
 {
     for (size_t replicate = 0; replicate < planning->replicates; replicate++) {
@@ -233,7 +274,7 @@ static enum status plan_alone(struct planning *planning, const struct entry *ent
 }
 
 /* Cells of one block group, and how many different trajectories they have. */
-static size_t block_group(const struct entry *entry, size_t count, size_t *lanes)
+static size_t block_group(const struct planned_cell *entry, size_t count, size_t *lanes)
 {
     size_t length = 0;
     for (*lanes = 0; length < count && entry[length].first_block == entry[0].first_block; ++*lanes)
@@ -242,7 +283,7 @@ static size_t block_group(const struct entry *entry, size_t count, size_t *lanes
 }
 
 /* Cells that may share a block if every lane has its own stream; they fall into groups that may share one stream. */
-static enum status plan_group(struct planning *planning, const struct entry *entry, size_t count)
+static enum status plan_group(struct planning *planning, const struct planned_cell *entry, size_t count)
 {
     struct run_config config;
     enum status status = sweep_cell(planning->sweep, entry[0].cell, &config, planning->error);

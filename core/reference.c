@@ -8,9 +8,12 @@
 #include "reference_internal.h"
 #include "scalar_loss.h"
 
+/* false: a loss that no solver here knows. */
 static bool objective_open(const struct problem *problem, struct objective *o)
 {
     const struct scalar_loss *loss = problem->type->scalar;
+    if (!loss)
+        return false;
     *o = (struct objective){.a = &problem->data->train,
                             .y = problem->data->y,
                             .loss = loss,
@@ -21,6 +24,8 @@ static bool objective_open(const struct problem *problem, struct objective *o)
                             .ridge = problem->l2,
                             .ridge_free = 0.0,
                             .radius = problem->radius};
+    if (o->penalized == 0) /* a lone intercept */
+        o->l1 = o->ridge = 0.0;
     if (loss == &scalar_loss_squares)
         o->kind = LOSS_SQUARES;
     else if (loss == &scalar_loss_logistic)
@@ -38,37 +43,26 @@ static bool objective_open(const struct problem *problem, struct objective *o)
     return true;
 }
 
-static enum status no_optimum(struct candidate *candidate, const char *reason)
-{
-    candidate->none = true;
-    snprintf(candidate->reason, sizeof candidate->reason, "%s", reason);
-    return STATUS_OK;
-}
-
-/* A bare logistic problem: what Newton found out, else the search for a separating plane. */
+/* A bare logistic problem that Newton could not certify: has it an optimum at all? */
 static enum status check_attained(const struct objective *o, struct candidate *candidate, struct error *error)
 {
-    if (candidate->none)
-        return no_optimum(candidate,
-                          "the classes are linearly separable and nothing is penalised: the infimum is not attained");
-    if (o->kind != LOSS_LOGISTIC || candidate->gap <= objective_goal(o, candidate->f))
+    if (o->kind != LOSS_LOGISTIC || candidate->none || !objective_dense(o) ||
+        candidate->gap <= objective_goal(o, candidate->f))
         return STATUS_OK;
-    bool found;
-    enum status status = quasi_separates(o, candidate->x, &found, error);
-    if (status == STATUS_OK && found)
-        return no_optimum(candidate,
-                          "the classes are linearly separable but for ties (quasi-complete separation) and nothing "
-                          "is penalised: the infimum is not attained");
-    return status;
+    return quasi_separates(o, candidate, error);
 }
 
-static bool one_class_free_intercept(const struct objective *o)
+/* A logistic loss with labels of one class and a free intercept: that runs away, whatever the penalties hold. */
+static bool one_class(const struct objective *o, struct candidate *candidate)
 {
     if (o->kind != LOSS_LOGISTIC || o->penalized == o->d)
         return false;
     for (size_t i = 1; i < o->n; i++)
         if (o->y[i] != o->y[0])
             return false;
+    candidate->none = true;
+    snprintf(candidate->reason, sizeof candidate->reason,
+             "all labels are the same and the intercept is not penalised: the infimum is not attained");
     return true;
 }
 
@@ -111,6 +105,7 @@ static enum status minimum_norm(const struct objective *o, struct null_space *nu
         }
     }
     null_space_project(null, d, candidate->x);
+    null_space_project(null, d, candidate->x); /* the first time may cancel most of x */
     double f = candidate->f;
     enum status status = certificate_value(o, candidate->x, &candidate->f, NULL, error);
     candidate->gap += fmax(candidate->f - f, 0.0) + 0x1p-52 * fabs(candidate->f);
@@ -156,14 +151,11 @@ static enum status solve_scaled(const struct objective *o, struct candidate *can
 static enum status solve(const struct objective *o, struct candidate *candidate, struct error *error)
 {
     struct objective whole = *o; /* without the ball */
-    enum status status;
+    enum status status = STATUS_OK;
     whole.radius = INFINITY;
     if (objective_bare(&whole) && objective_dense(&whole))
         status = solve_scaled(&whole, candidate, error);
-    else if (one_class_free_intercept(&whole))
-        status = no_optimum(candidate, "all labels are the same and the intercept is not penalised: the infimum is not "
-                                       "attained");
-    else
+    else if (!one_class(&whole, candidate))
         status = solve_penalized(&whole, candidate, error);
     bool solved = !candidate->none && candidate->gap <= objective_goal(o, candidate->f);
     if (status == STATUS_OK && isfinite(o->radius) &&
@@ -188,54 +180,54 @@ static enum status solve(const struct objective *o, struct candidate *candidate,
     return status;
 }
 
+/* Moves what was found into the reference: x (else it stays the candidate's) or the reason why there is none. */
+static void report(const struct objective *o, struct candidate *candidate, struct reference *out)
+{
+    double goal = objective_goal(o, candidate->f);
+    out->exists = !candidate->none && isfinite(candidate->f) && candidate->gap <= goal;
+    if (out->exists) {
+        out->f = candidate->f;
+        out->gap = candidate->gap;
+        out->grad_norm = candidate->grad_norm;
+        out->x = candidate->x;
+        candidate->x = NULL;
+        memcpy(out->method, candidate->method, sizeof out->method);
+    } else if (candidate->reason[0]) {
+        memcpy(out->reason, candidate->reason, sizeof out->reason);
+    } else if (isfinite(candidate->gap)) {
+        snprintf(out->reason, sizeof out->reason,
+                 "no certificate: %s proves f - f* <= %.3g for f = %.17g, more than the goal of %.3g",
+                 candidate->method, candidate->gap, candidate->f, goal);
+    } else {
+        snprintf(out->reason, sizeof out->reason, "no certificate: %s proves nothing here", candidate->method);
+    }
+}
+
 enum status reference_solve(const struct problem *problem, struct reference **out, struct error *error)
 {
     struct objective o;
-    struct candidate candidate = {.f = INFINITY, .gap = INFINITY, .grad_norm = NAN};
-    *out = NULL;
     struct reference *reference = calloc(1, sizeof *reference);
-    candidate.x = vector_alloc(problem_dim(problem), error);
-    enum status status = STATUS_OK;
-    if (!reference || !candidate.x) {
-        status = error_memory(error, problem_dim(problem) * sizeof(double), "the certified optimum");
-    } else if (!problem->type->scalar || !objective_open(problem, &o)) {
-        snprintf(reference->reason, sizeof reference->reason, "no certificate: no solver knows the loss of %s",
-                 problem->type->method.name);
-        reference->smoothness = INFINITY;
-    } else {
-        status = problem_constants(problem, &reference->smoothness, &reference->convexity, error);
-        if (status == STATUS_OK)
-            status = solve(&o, &candidate, error);
-        reference->exists =
-            !candidate.none && isfinite(candidate.f) && candidate.gap <= objective_goal(&o, candidate.f);
-        if (candidate.reason[0])
-            memcpy(reference->reason, candidate.reason, sizeof reference->reason);
-        else if (!reference->exists && isfinite(candidate.gap))
-            snprintf(reference->reason, sizeof reference->reason,
-                     "no certificate: %s proves F - F* <= %.3g for F = %.17g, more than the goal of %.3g",
-                     candidate.method, candidate.gap, candidate.f, objective_goal(&o, candidate.f));
-        else if (!reference->exists)
-            snprintf(reference->reason, sizeof reference->reason, "no certificate: %s proves nothing here",
-                     candidate.method);
-    }
-    if (status != STATUS_OK) {
-        free(candidate.x);
-        free(reference);
-        return status;
-    }
+    *out = NULL;
+    if (!reference)
+        return error_memory(error, sizeof *reference, "the certified optimum");
     reference->dim = problem_dim(problem);
     reference->grad_norm = NAN;
-    if (reference->exists) {
-        reference->f = candidate.f;
-        reference->gap = candidate.gap;
-        reference->grad_norm = candidate.grad_norm;
-        reference->x = candidate.x;
-        memcpy(reference->method, candidate.method, sizeof reference->method);
-    } else {
+    enum status status = problem_constants(problem, &reference->smoothness, &reference->convexity, error);
+    if (status == STATUS_OK && !objective_open(problem, &o)) {
+        snprintf(reference->reason, sizeof reference->reason, "no certificate: no solver knows the loss of %s",
+                 problem->type->method.name);
+    } else if (status == STATUS_OK) {
+        struct candidate candidate = {.x = vector_alloc(o.d, error), .f = INFINITY, .gap = INFINITY, .grad_norm = NAN};
+        status = candidate.x ? solve(&o, &candidate, error) : STATUS_MEMORY;
+        if (status == STATUS_OK)
+            report(&o, &candidate, reference);
         free(candidate.x);
     }
-    *out = reference;
-    return STATUS_OK;
+    if (status == STATUS_OK)
+        *out = reference;
+    else
+        reference_free(reference);
+    return status;
 }
 
 void reference_free(struct reference *reference)

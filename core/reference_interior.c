@@ -19,6 +19,7 @@ struct interior {
     /* rows entries each. up = hi - u and down = u - lo are kept apart from u, which could not hold their last digits.
      * miss: B x - kink - (p - q); theta: p/up + q/down; e: du = (B dx + e) / theta; c1, c2: right-hand sides */
     double *lo, *hi, *p, *q, *u, *up, *down, *miss, *db, *dp, *dq, *du, *theta, *e, *c1, *c2;
+    double *best_up, *best_down;            /* those of the best candidate */
     double *x, *dx, *rhs, *smooth, *matrix; /* d each, d x d */
     double *z, *weight, *best_u;            /* n each */
     double first_mu, first_residual;
@@ -28,8 +29,8 @@ struct interior {
 static enum status interior_alloc(struct interior *s, struct error *error)
 {
     const struct objective *o = s->o;
-    double **by_row[] = {&s->lo, &s->hi, &s->p,  &s->q,  &s->u,     &s->up, &s->down, &s->miss,
-                         &s->db, &s->dp, &s->dq, &s->du, &s->theta, &s->e,  &s->c1,   &s->c2};
+    double **by_row[] = {&s->lo, &s->hi, &s->p,  &s->q,     &s->u, &s->up, &s->down, &s->miss,    &s->db,
+                         &s->dp, &s->dq, &s->du, &s->theta, &s->e, &s->c1, &s->c2,   &s->best_up, &s->best_down};
     double **by_dim[] = {&s->x, &s->dx, &s->rhs, &s->smooth}, **by_sample[] = {&s->z, &s->weight, &s->best_u};
     size_t row_arrays = sizeof by_row / sizeof by_row[0];
     double *next = vector_alloc(row_arrays * s->rows + 4 * o->d + 3 * o->n + o->d * o->d, error);
@@ -273,6 +274,8 @@ static enum status interior_try(struct interior *s, const double *x, double allo
     if (status == STATUS_OK && (trial.gap < best->gap + allowance || !isfinite(best->f))) {
         memcpy(best->x, trial.x, o->d * sizeof *x);
         memcpy(s->best_u, s->weight, s->checks * sizeof *s->best_u);
+        memcpy(s->best_up, s->up, s->rows * sizeof *s->best_up);
+        memcpy(s->best_down, s->down, s->rows * sizeof *s->best_down);
         best->gap = trial.gap;
         best->f = trial.f;
     }
@@ -318,7 +321,7 @@ static enum status interior_support(struct interior *s, struct error *error)
 static enum status interior_snap(struct interior *s, struct candidate *best, struct error *error)
 {
     const struct objective *o = s->o;
-    double largest = 0.0;
+    double largest = 1e-6 * best->f / o->l1; /* |x|_1 <= F(x) / l1; all of x may be 0 */
     enum status status = STATUS_OK;
     for (size_t j = 0; j < o->penalized; j++)
         largest = fmax(largest, fabs(best->x[j]));
@@ -326,15 +329,15 @@ static enum status interior_snap(struct interior *s, struct candidate *best, str
     for (size_t i = 0; i < s->checks; i++)
         s->u[i] = s->best_u[i] / (double)o->n;
     for (size_t k = s->checks; k < s->rows; k++)
-        if (fmin(s->up[k], s->down[k]) > 1e-6 * o->l1 && fabs(s->x[k - s->checks]) < 1e-6 * largest)
+        if (fmin(s->best_up[k], s->best_down[k]) > 1e-6 * o->l1 && fabs(s->x[k - s->checks]) < 1e-6 * largest)
             s->x[k - s->checks] = 0.0;
     if (s->checks == 0)
         status = interior_support(s, error);
     return status == STATUS_OK ? interior_try(s, s->x, 1e-3 * objective_goal(o, best->f), best, error) : status;
 }
 
-/* Bare check losses: the vertex. u near a bound moves onto it; x moves by the least change that puts the other samples
- * (the basis) on their kinks, and their u by the least that makes A'u = 0. */
+/* Bare check losses: the vertex. u near a bound moves onto it; x moves to where the other samples (the
+ * basis) are on their kinks, and their u by the least that makes A'u = 0. */
 static enum status interior_vertex(struct interior *s, struct candidate *best, struct error *error)
 {
     const struct objective *o = s->o;
@@ -342,17 +345,22 @@ static enum status interior_vertex(struct interior *s, struct candidate *best, s
     double n = (double)o->n;
     struct null_space null = {0};
     for (size_t i = 0; i < o->n; i++) {
-        double nearest = fmin(s->up[i], s->down[i]);
+        double nearest = fmin(s->best_up[i], s->best_down[i]);
         s->weight[i] = nearest * n > 1e-6 ? 1.0 : 0.0;
+        s->u[i] = s->best_u[i] / n;
         if (s->weight[i] == 0.0)
-            s->u[i] = s->up[i] < s->down[i] ? s->hi[i] : s->lo[i];
+            s->u[i] = s->best_up[i] < s->best_down[i] ? s->hi[i] : s->lo[i];
     }
     enum status status = null_space_find(o->a, s->weight, &null, error);
     linear_gram(o->a, s->weight, s->matrix);
     null_space_fill(&null, d, dense_typical(d, s->matrix), s->matrix);
     if (status != STATUS_OK || !dense_factor(d, s->matrix))
         goto done;
+    /* From the part of x that the basis leaves free; 0 when there is none, so that a vertex at 0 is found exactly. */
     memcpy(s->x, best->x, d * sizeof *s->x);
+    null_space_project(&null, d, s->x);
+    for (size_t j = 0; j < d; j++)
+        s->x[j] = best->x[j] - s->x[j];
     for (int k = 0; k < 2; k++) { /* twice: the second time corrects the first one's rounding */
         linear_product(o->a, s->x, s->z);
         for (size_t i = 0; i < o->n; i++)
@@ -367,7 +375,7 @@ static enum status interior_vertex(struct interior *s, struct candidate *best, s
         for (size_t j = 0; j < d; j++)
             s->x[j] += s->dx[j];
     }
-    status = interior_try(s, s->x, 0.0, best, error);
+    status = interior_try(s, s->x, 1e-3 * objective_goal(o, best->f), best, error);
 done:
     free(null.basis);
     return status;

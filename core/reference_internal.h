@@ -140,9 +140,10 @@ enum status ball_solve(const struct objective *o, double lower, struct candidate
 /* reference.c: which solver serves o, which has no ball and is not bare. */
 enum status solve_penalized(const struct objective *o, struct candidate *candidate, struct error *error);
 
-/* reference_separable.c: true when x separates the classes: y_i a_i.x >= 0 for all i, and > 0 for some. */
-bool separates(const struct objective *o, const double *x);
-/* The same with ties, y_i a_i.h = 0 to rounding for some i, h found from an x far along the separating direction. */
-enum status quasi_separates(const struct objective *o, const double *x, bool *found, struct error *error);
+/* reference_separable.c: true, and told in candidate, when its x separates the classes: y_i a_i.x >= 0 for all i, and >
+ * 0 for some. */
+bool separates(const struct objective *o, struct candidate *candidate);
+/* The same to rounding, from an x far along a separating direction, when ties y_i a_i.x = 0 hide it. */
+enum status quasi_separates(const struct objective *o, struct candidate *candidate, struct error *error);
 
 #endif

@@ -60,7 +60,8 @@ static void newton_direction(struct newton *s)
     null_space_project(s->null, d, s->step);
 }
 
-/* Full steps while they shrink the gradient; x keeps the best point, the Hessian is that of the first. */
+/* Full steps while they shrink the decrement g' H^-1 g, which also sees the flat directions that |g| does not; x keeps
+ * the best point, the Hessian is that of the first. */
 static enum status newton_refine(struct newton *s, double *x, struct error *error)
 {
     size_t d = s->o->d;
@@ -70,12 +71,12 @@ static enum status newton_refine(struct newton *s, double *x, struct error *erro
         enum status status = certificate_value(s->o, s->trial, &f, s->gradient, error);
         if (status != STATUS_OK)
             return status;
-        double norm = vector_norm(d, s->gradient);
-        if (!(norm < best))
-            break;
-        best = norm;
-        memcpy(x, s->trial, d * sizeof *x);
         newton_direction(s);
+        double decrement = -vector_dot(d, s->gradient, s->step);
+        if (!(decrement < best))
+            break;
+        best = decrement;
+        memcpy(x, s->trial, d * sizeof *x);
         for (size_t j = 0; j < d; j++)
             s->trial[j] += s->step[j];
     }
@@ -91,10 +92,8 @@ static enum status newton_iterate(struct newton *s, struct candidate *candidate,
         enum status status = certificate_value(o, x, &f, s->gradient, error);
         if (status != STATUS_OK)
             return status;
-        if (o->kind == LOSS_LOGISTIC && objective_bare(o) && separates(o, x)) {
-            candidate->none = true;
+        if (o->kind == LOSS_LOGISTIC && objective_bare(o) && separates(o, candidate))
             return STATUS_OK;
-        }
         if (!newton_factor(s, x))
             break;
         newton_direction(s);

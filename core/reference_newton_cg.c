@@ -86,10 +86,8 @@ static enum status newton_cg_iterate(struct newton_cg *s, struct candidate *cand
         enum status status = certificate_value(o, x, &f, s->gradient, error);
         if (status != STATUS_OK)
             return status;
-        if (o->kind == LOSS_LOGISTIC && objective_bare(o) && separates(o, x)) {
-            candidate->none = true;
+        if (o->kind == LOSS_LOGISTIC && objective_bare(o) && separates(o, candidate))
             return STATUS_OK;
-        }
         double norm = vector_norm(o->d, s->gradient);
         conjugate_gradients(s, x, o->kind == LOSS_SQUARES ? 1e-8 : fmin(0.1, sqrt(norm)));
         double slope = vector_dot(o->d, s->gradient, s->step);

@@ -180,8 +180,10 @@ static enum status add_jobs(const struct sweep *sweep, const struct plan *plan, 
         enum status status = sweep_cell(sweep, plan->run[block->first].cell, &config, error);
         if (status != STATUS_OK)
             return status;
-        struct job job = {
-            .layout = block->layout, .solo = config.timing == TIMING_SOLO, .estimator = config.kind == KIND_ESTIMATOR};
+        /* The lanes of local SGD are its workers; the engine arranges them. */
+        struct job job = {.layout = config.local_workers > 1 ? LAYOUT_AUTO : block->layout,
+                          .solo = config.timing == TIMING_SOLO,
+                          .estimator = config.kind == KIND_ESTIMATOR};
         size_t parts = job.solo || job.estimator ? block->count : 1;
         job.count = block->count / parts;
         job.cost = block->cost / (double)parts;

@@ -198,12 +198,12 @@ static enum status parse_text(const struct param *param, const struct yaml_node 
     return STATUS_OK;
 }
 
-static enum status unknown_key(const struct yaml_entry *entry, const char *file, const char *what,
-                               const char *const *names, size_t count, struct error *error)
+static enum status unknown_key(const struct yaml_entry *entry, const char *what, const char *const *names, size_t count,
+                               struct error *error)
 {
     enum status status = name_unknown(error, what, entry->key, names, count);
     if (error) {
-        snprintf(error->file, sizeof error->file, "%s", file);
+        snprintf(error->file, sizeof error->file, "%s", entry->value->file); /* --set may have put it there */
         error->line = entry->line;
         error->column = entry->column;
     }
@@ -265,7 +265,7 @@ static enum status parse_data(const struct yaml_node *node, struct problem_words
                 names[j + 1] = method->params[j].name;
             char what[100];
             snprintf(what, sizeof what, "key of the synthetic data %.60s:", method->name);
-            status = unknown_key(entry, node->file, what, names, method->param_count + 1, error);
+            status = unknown_key(entry, what, names, method->param_count + 1, error);
         }
     }
     return status == STATUS_OK ? check_required(method, words->values.scalar, node, error) : status;
@@ -375,8 +375,7 @@ static bool takes_c(const struct method *method)
            param_find(method->params, method->param_count, "t0") > 0;
 }
 
-static enum status unknown_setting(const struct reading *reading, const struct yaml_node *node,
-                                   const struct yaml_entry *entry)
+static enum status unknown_setting(const struct reading *reading, const struct yaml_entry *entry)
 {
     const struct section *section = reading->section;
     const struct method *method = reading->out->method;
@@ -392,30 +391,33 @@ static enum status unknown_setting(const struct reading *reading, const struct y
         names[count++] = section->setting[i].param.name;
     char what[100];
     snprintf(what, sizeof what, "key of %s%s%.60s:", section->name, method ? " " : "", method ? method->name : "");
-    return unknown_key(entry, node->file, what, names, count, reading->error);
+    return unknown_key(entry, what, names, count, reading->error);
 }
 
+/* The place is that of the member that stands later. */
 static enum status check_exclusive(const struct reading *reading, const struct yaml_node *node)
 {
     const char *const *set;
+    size_t length = strlen(reading->section->name);
     for (size_t i = 0; (set = exclusive_set(i)); i++) {
         const char *seen = NULL;
-        for (; *set; set++) {
-            const char *name = strchr(*set, '.');
-            if (!name || strncmp(*set, reading->section->name, (size_t)(name - *set)) != 0)
-                continue;
-            const struct yaml_entry *entry = yaml_find(node, name + 1);
-            if (entry && seen)
-                return error_at(reading->error, STATUS_USAGE, node->file, entry->line, entry->column,
-                                "%s and %s exclude each other: give one", name + 1, seen);
-            if (entry)
-                seen = name + 1;
+        for (size_t j = 0; j < node->count; j++) {
+            const struct yaml_entry *entry = &node->entry[j];
+            bool member = false;
+            for (size_t k = 0; set[k]; k++)
+                member |= strncmp(set[k], reading->section->name, length) == 0 && set[k][length] == '.' &&
+                          strcmp(set[k] + length + 1, entry->key) == 0;
+            if (member && seen)
+                return error_at(reading->error, STATUS_USAGE, entry->value->file, entry->line, entry->column,
+                                "%s and %s exclude each other: give one", seen, entry->key);
+            if (member)
+                seen = entry->key;
         }
     }
     return STATUS_OK;
 }
 
-static enum status parse_entry(struct reading *reading, const struct yaml_node *node, const struct yaml_entry *entry)
+static enum status parse_entry(struct reading *reading, const struct yaml_entry *entry)
 {
     const struct section *section = reading->section;
     struct section_value *out = reading->out;
@@ -429,7 +431,7 @@ static enum status parse_entry(struct reading *reading, const struct yaml_node *
         index = 0;
     }
     if (index < 0)
-        return unknown_setting(reading, node, entry);
+        return unknown_setting(reading, entry);
     const struct param *param = &method->params[index];
     if (param->kind == PARAM_LIST)
         return parse_list(reading, param, entry->value, (size_t)index);
@@ -453,7 +455,7 @@ static enum status parse_mapping(struct reading *reading, const struct yaml_node
     enum status status = check_exclusive(reading, node);
     for (size_t i = 0; status == STATUS_OK && i < node->count; i++)
         if (section->method < 0 || strcmp(node->entry[i].key, "type") != 0)
-            status = parse_entry(reading, node, &node->entry[i]);
+            status = parse_entry(reading, &node->entry[i]);
     if (status == STATUS_OK && out->method)
         status = check_required(out->method, out->param, node, reading->error);
     return status;

@@ -74,6 +74,9 @@ struct signature signature_block(const struct run_config *config, enum block_lay
     mix(&signature, (uint64_t)config->kind | (uint64_t)config->timing << 8 | (uint64_t)config->clip << 16 |
                         (uint64_t)config->at << 24 | (uint64_t)config->keep_last << 32 |
                         (uint64_t)problem->l1_form << 40);
+    /* Which form of the step runs is decided for a block as a whole. */
+    if (config->kind == KIND_TRAINING)
+        mix(&signature, config_is_lazy(config));
     /* Penalties and the ball may differ in strength, but are there for all lanes or for none. */
     mix(&signature, (uint64_t)(problem->l1 > 0.0) | (uint64_t)(problem->l2 > 0.0) << 8 |
                         (uint64_t)isfinite(problem->radius) << 16 | (uint64_t)problem->penalize_intercept << 24);
@@ -146,7 +149,14 @@ bool block_compatible(const struct run_request *a, const struct run_request *b, 
 
 bool block_same_trajectory(const struct run_request *a, const struct run_request *b)
 {
+    const struct run_config *x = a->config, *y = b->config;
     if (a->seed != b->seed || a->replicate != b->replicate)
+        return false;
+    if (x == y)
+        return true;
+    /* What lanes of a block mostly differ in; the signatures take longer. */
+    if (x->schedule.values.scalar[0] != y->schedule.values.scalar[0] || x->problem.l2 != y->problem.l2 ||
+        x->schedule.type != y->schedule.type || x->schedule.warmup != y->schedule.warmup)
         return false;
     struct signature left = signature_trajectory(a->config), right = signature_trajectory(b->config);
     return signature_compare(&left, &right) == 0;
@@ -158,6 +168,7 @@ static const double SAMPLE_SECONDS = 1e-9;   /* loss derivative of one sample an
 static const double ENTRY_SECONDS = 0.1e-9;  /* forward and backward, one entry and lane */
 static const double UPDATE_SECONDS = 0.1e-9; /* one coordinate and lane */
 static const double POINT_SECONDS = 2e-6;    /* one recorded point */
+static const double ORDER_SECONDS = 4e-9;    /* one sample of a new random order */
 
 double block_cost(const struct run_config *config, size_t lanes)
 {
@@ -169,8 +180,12 @@ double block_cost(const struct run_config *config, size_t lanes)
     double touched = train->sparse ? fmin((double)train->cols, (double)config->batch_size * row) : (double)train->cols;
     double step = STEP_SECONDS + (double)config->batch_size * sample + width * touched * UPDATE_SECONDS;
     double workers = (double)config->local_workers;
-    if (config->kind == KIND_ESTIMATOR)
-        return (double)config->steps * step + (double)config->draws * step + n * sample * (1.0 + row);
+    if (config->kind == KIND_ESTIMATOR) {
+        /* Samplers by epochs order all samples for each draw. */
+        bool orders = config->sampler->by_epoch && !config->sampler->deterministic;
+        double draw = step + (orders ? n * ORDER_SECONDS : 0);
+        return (double)config->steps * step + (double)config->draws * draw + n * sample * (1.0 + row);
+    }
     double pass = (n + (double)config->problem.data->test.rows) * sample;
     double points = config->grid ? (double)config->grid->count : (double)config->points;
     return (double)config->steps * step * workers + points * (POINT_SECONDS + pass);

@@ -278,7 +278,8 @@ char *store_database_path(const char *dir_or_file)
 {
     struct stat info;
     bool is_file = stat(dir_or_file, &info) == 0 && S_ISREG(info.st_mode);
-    const char *before = dir_or_file[0] == '/' ? "" : "./", *after = is_file ? "" : "/sgdlab.db";
+    const char *before = dir_or_file[0] == '/' || dir_or_file[0] == '.' ? "" : "./",
+               *after = is_file ? "" : "/sgdlab.db";
     size_t size = strlen(before) + strlen(dir_or_file) + strlen(after) + 1;
     char *path = malloc(size);
     if (path)

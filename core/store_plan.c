@@ -179,7 +179,7 @@ static enum status put_cell(struct writer *writer, const struct plan_cell *cell,
 {
     struct store *store = writer->store;
     const struct cell_columns *columns = &cell->columns;
-    int64_t data, curve[3];
+    int64_t data = 0, curve[3] = {0};
     enum status status = data_row(writer, cell, &data, error);
     if (status == STATUS_OK)
         status = curve_rows(writer, cell, curve, error);
@@ -371,9 +371,9 @@ enum status store_put_plan_source(struct store *store, const struct plan_source 
             status = put_plan_hash(&writer, experiment, error);
         status = store_end(store, status, doing, error);
     }
-    sqlite3_stmt *statement[] = {writer.find_series, writer.put_series, writer.find_data,     writer.put_data,
-                                 writer.find_cell,   writer.put_cell,   writer.set_reference, writer.put_member};
-    for (size_t i = 0; i < sizeof statement / sizeof *statement; i++)
+    sqlite3_stmt *statement[8] = {writer.find_series, writer.put_series, writer.find_data,     writer.put_data,
+                                  writer.find_cell,   writer.put_cell,   writer.set_reference, writer.put_member};
+    for (int i = 0; i < 8; i++)
         sqlite3_finalize(statement[i]);
     free(writer.grid.bytes);
     free(writer.samples.bytes);

@@ -181,7 +181,7 @@ enum status store_status(struct store *store, struct store_status **out, size_t 
     *out = calloc(*count ? *count : 1, sizeof **out);
     if (!*out)
         status = error_memory(error, *count * sizeof **out, "counts");
-    for (size_t i = 0; i < *count && status == STATUS_OK; i++) {
+    for (size_t i = 0; *out && i < *count && status == STATUS_OK; i++) {
         struct run_counts counts;
         struct store_status *line = &(*out)[i];
         status = store_count_runs(store, &experiment[i], &counts, error);
@@ -304,7 +304,7 @@ static enum status read_series(struct store *store, int64_t row, struct stored_c
         if (!cell->capacity)
             status = error_memory(error, 3 * size, "curves of a cell");
     }
-    if (status == STATUS_OK && points > 0) {
+    if (status == STATUS_OK && points > 0 && cell->step && cell->samples && cell->rate) {
         const void *blob = sqlite3_column_blob(select, 0);
         if (which == 2) {
             store_unpack(blob, points, cell->rate);
@@ -532,7 +532,7 @@ static enum status take_estimator(struct store *store, struct estimator_result *
     int direction = 1 + ESTIMATOR_FIELDS, covariance = direction + 1;
     result->draws = (uint64_t)sqlite3_column_int64(select, 0);
     for (int i = 0; i < ESTIMATOR_FIELDS; i++)
-        *(double *)((char *)result + estimator_field[i].offset) = store_column_real(select, 1 + i);
+        *(double *)(void *)((char *)result + estimator_field[i].offset) = store_column_real(select, 1 + i);
     size_t k = (size_t)sqlite3_column_bytes(select, direction) / (3 * sizeof(double));
     size_t entries = (size_t)sqlite3_column_bytes(select, covariance) / (2 * sizeof(double)), dim = 0;
     while (dim * dim < entries && dim <= ESTIMATOR_COVARIANCE_DIM)

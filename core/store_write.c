@@ -204,7 +204,8 @@ static enum status write_estimator(struct store *store, const struct pending *pe
     sqlite3_bind_int64(put, 1, run);
     store_bind_count(put, 2, result->draws);
     for (int i = 0; i < ESTIMATOR_FIELDS; i++)
-        sqlite3_bind_double(put, 3 + i, *(const double *)((const char *)result + estimator_field[i].offset));
+        sqlite3_bind_double(put, 3 + i,
+                            *(const double *)(const void *)((const char *)result + estimator_field[i].offset));
     size_t directions = 3 * result->directions * sizeof(double);
     store_bind_blob(put, 3 + ESTIMATOR_FIELDS, pending->data, directions);
     store_bind_blob(put, 4 + ESTIMATOR_FIELDS, pending->data + directions, pending->size - directions);

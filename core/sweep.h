@@ -48,7 +48,7 @@ enum status sweep_solve_references(struct sweep *sweep, struct error *error);
 
 /* The canonical text of a cell: JSON with sorted keys, numbers that round-trip, of everything that determines its
  * numbers (ignored parameters dropped; data checksum, method revisions and kernel family included; seed and replicate
- * not). Caller frees. */
+ * not: a run's key always has them, also where neither sampler nor start is random). Caller frees. */
 char *cell_json(const struct run_config *config);
 
 /* Keys: the first 128 bits of SHA-256 over the canonical text; a run's key also covers seed and replicate. */

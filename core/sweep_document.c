@@ -155,7 +155,12 @@ static enum status override(struct document *document, const char *name, struct 
     for (size_t i = 0; sweep && i < sweep->count; i++)
         if (begins(name, sweep->entry[i].key, &rest))
             return put_in_options(&document->arena, &sweep->entry[i], rest, value, place, error);
-    document->root = node_with(&document->arena, document->root, name, value, place);
+    /* In two steps: a scalar stands for a type only at the top of its section. */
+    const char *key = arena_text(&document->arena, name, strcspn(name, "."));
+    const struct yaml_entry *old = key ? yaml_find(document->root, key) : NULL;
+    rest = name[strcspn(name, ".")] ? name + strcspn(name, ".") + 1 : "";
+    value = key ? node_with(&document->arena, old ? old->value : NULL, rest, value, place) : NULL;
+    document->root = value ? node_with(&document->arena, document->root, key, value, place) : NULL;
     return document->root ? STATUS_OK : no_memory(error);
 }
 
@@ -274,43 +279,71 @@ static enum status use_profile(struct document *document, const char *chosen, st
 
 /* ---- --set ---- */
 
-/* KEY=V[,V...]: the values are read as a YAML list that begins where the = stands, so that columns are right. */
-static enum status apply_set(struct document *document, const char *set, struct error *error)
+/* KEY=V[,V...]: the key, and the values read as a YAML list that begins where the = stands, so that columns are right.
+ */
+static enum status split_set(struct document *document, const char *set, char **key, const char **file,
+                             struct yaml_node **list, struct error *error)
 {
     const char *equals = strchr(set, '=');
-    char *file = arena_alloc(&document->arena, strlen(set) + 7);
-    if (!file)
+    char *shown = arena_alloc(&document->arena, strlen(set) + 7);
+    if (!shown)
         return no_memory(error);
-    sprintf(file, "--set %s", set);
+    sprintf(shown, "--set %s", set);
+    *file = shown;
     if (!equals || equals == set || !equals[1])
-        return error_at(error, STATUS_USAGE, file, 0, 0, "KEY=VALUE[,VALUE...] is expected");
+        return error_at(error, STATUS_USAGE, shown, 0, 0, "KEY=VALUE[,VALUE...] is expected");
     size_t key_length = (size_t)(equals - set), length = strlen(set) + 1;
-    char *key = arena_text(&document->arena, set, key_length);
+    *key = arena_text(&document->arena, set, key_length);
     char *text = arena_alloc(&document->arena, length + 1);
-    if (!key || !text)
+    if (!*key || !text)
         return no_memory(error);
     memset(text, ' ', key_length);
     sprintf(text + key_length, "[%s]", equals + 1);
-    struct yaml_node *list;
-    enum status status = yaml_parse(text, length, file, &document->arena, &list, error);
+    enum status status = yaml_parse(text, length, shown, &document->arena, list, error);
+    if (status == STATUS_OK && ((*list)->kind != YAML_SEQUENCE || (*list)->count == 0))
+        return error_at(error, STATUS_USAGE, shown, 0, 0, "KEY=VALUE[,VALUE...] is expected");
+    return status;
+}
+
+/* A text is taken as it stands, with its commas. */
+static enum status set_text(struct document *document, const char *key, const char *text, const struct place *place,
+                            struct error *error)
+{
+    struct yaml_node *node = arena_alloc(&document->arena, sizeof *node);
+    if (!node)
+        return no_memory(error);
+    *node = (struct yaml_node){.kind = YAML_SCALAR, .file = place->file, .line = 1, .column = strlen(key) + 2};
+    node->quoted = true;
+    node->text = arena_string(&document->arena, text);
+    return node->text ? override(document, key, node, false, place, error) : no_memory(error);
+}
+
+static enum status apply_set(struct document *document, const char *set, struct error *error)
+{
+    char *key = NULL;
+    const char *file = NULL;
+    struct yaml_node *list = NULL;
+    enum status status = split_set(document, set, &key, &file, &list, error);
     if (status != STATUS_OK)
         return status;
-    struct place place = {file, 1, 1};
-    if (list->count == 0)
-        return error_at(error, STATUS_USAGE, file, 0, 0, "KEY=VALUE[,VALUE...] is expected");
+    const struct place place = {file, 1, 1};
     int meta = meta_find(key);
-    bool takes_list = setting_takes_list(key) || (meta >= 0 && meta_at((enum meta_id)meta)->form == FORM_LIST);
     if (meta == META_SWEEP || meta == META_PROFILES)
         return error_at(error, STATUS_USAGE, file, 0, 0, "%s can't be set: name the setting itself", key);
-    if (list->count == 1 && list->entry[0].value->kind == YAML_SEQUENCE && !takes_list)
-        list = list->entry[0].value; /* KEY=[V,V] */
-    if (takes_list && list->count == 1 && list->entry[0].value->kind != YAML_SCALAR)
-        return override(document, key, list->entry[0].value, false, &place, error);
-    if (takes_list)
-        return override(document, key, list, false, &place, error);
-    bool expands =
-        list->count > 1 || yaml_find(list->entry[0].value, "logspace") || yaml_find(list->entry[0].value, "linspace");
-    return override(document, key, expands ? list : list->entry[0].value, expands, &place, error);
+    if (meta >= 0 && meta_at((enum meta_id)meta)->form == FORM_TEXT)
+        return set_text(document, key, set + strlen(key) + 1, &place, error);
+    struct yaml_node *first = list->entry[0].value;
+    bool takes_list = setting_takes_list(key) || (meta >= 0 && meta_at((enum meta_id)meta)->form == FORM_LIST);
+    if (takes_list) { /* one value: V,V and [V,V] mean the same, and so do 5 and [5] */
+        double number;
+        bool alone = list->count == 1 && (first->kind != YAML_SCALAR || !number_parse(first->text, &number));
+        return override(document, key, alone ? first : list, false, &place, error);
+    }
+    if (list->count == 1 && first->kind == YAML_SEQUENCE)
+        list = first; /* KEY=[V,V] */
+    first = list->count ? list->entry[0].value : list;
+    bool several = list->count != 1 || yaml_find(first, "logspace") || yaml_find(first, "linspace");
+    return override(document, key, several ? list : first, several, &place, error);
 }
 
 /* ---- the file ---- */

@@ -280,9 +280,13 @@ static enum status read_document(struct reader *reader, struct yaml_node **out)
 enum status yaml_parse(const char *text, size_t length, const char *file, struct arena *arena, struct yaml_node **out,
                        struct error *error)
 {
-    struct reader reader = {.file = file, .text = text, .arena = arena, .error = error};
     if (length > YAML_TEXT_MAX)
         return error_at(error, STATUS_USAGE, file, 0, 0, "%zu bytes: a configuration may have at most 1 MiB", length);
+    if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* the byte order mark of some editors */
+        text += 3;
+        length -= 3;
+    }
+    struct reader reader = {.file = file, .text = text, .arena = arena, .error = error};
     if (!yaml_parser_initialize(&reader.parser))
         return no_memory(&reader);
     yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, length);

@@ -65,7 +65,7 @@ static const struct argp parser = {
     NULL,
     NULL};
 
-struct outcome {
+struct benchmark {
     const struct bench_settings *settings;
     struct bench_rows rows;
     size_t triad_bytes;
@@ -75,51 +75,45 @@ struct outcome {
 
 /* ---- tables ---- */
 
+enum { NUMBER_TEXT = 32, SPREAD_TEXT = 3 * NUMBER_TEXT + 8 };
+
 /* Three figures, no exponent: 0.853, 21.5, 148, 1234. */
-static const char *short_number(double value, char *text, size_t size)
+static const char *short_number(double value, char text[NUMBER_TEXT])
 {
-    snprintf(text, size, "%.*f", value >= 99.95 ? 0 : value >= 9.995 ? 1 : value >= 0.9995 ? 2 : 3, value);
+    snprintf(text, NUMBER_TEXT, "%.*f", value >= 99.95 ? 0 : value >= 9.995 ? 1 : value >= 0.9995 ? 2 : 3, value);
     return text;
 }
 
-static const char *spread_text(const struct bench_spread *spread, double unit, char *text, size_t size)
+static const char *spread_text(const struct bench_spread *spread, double unit, char text[SPREAD_TEXT])
 {
-    char median[32], min[32], max[32];
-    snprintf(text, size, "%s (%s-%s)", short_number(spread->median / unit, median, sizeof median),
-             short_number(spread->min / unit, min, sizeof min), short_number(spread->max / unit, max, sizeof max));
+    char median[NUMBER_TEXT], min[NUMBER_TEXT], max[NUMBER_TEXT];
+    snprintf(text, SPREAD_TEXT, "%s (%s-%s)", short_number(spread->median / unit, median),
+             short_number(spread->min / unit, min), short_number(spread->max / unit, max));
     return text;
 }
 
-static void print_machine(const struct outcome *outcome)
+static void print_machine(const struct benchmark *bench)
 {
-    char text[256], bytes[32];
-    const struct bench_settings *settings = outcome->settings;
+    char text[256];
+    const struct bench_settings *settings = bench->settings;
     manifest_cpu(text, sizeof text);
     printf("sgdlab %s on %s, %ld processors; %s\n", SGDLAB_VERSION, text, sysconf(_SC_NPROCESSORS_ONLN),
            SGDLAB_COMPILER);
-    printf("Medians (smallest-largest) of %zu repetitions of at least %.0f ms each, in turn; doubles, one thread.\n\n",
+    printf("Medians (smallest-largest) of %zu repetitions of at least %.0f ms each, in turn; doubles, one thread.\n",
            settings->repetitions, 1e3 * settings->seconds);
-    for (size_t i = 0; i < outcome->rows.isas; i++) {
-        const struct bench_isa *isa = &outcome->rows.isa[i];
-        const struct bench_spread peak = bench_spread(isa->peak, isa->peaks);
-        printf("Multiply-add peak, %-8s  %s GFLOP/s\n", isa->kernels->name, spread_text(&peak, 1e9, text, sizeof text));
-    }
-    const struct bench_spread bandwidth = bench_spread(outcome->bandwidth, settings->repetitions);
-    printf("Memory bandwidth, triad      %s GB/s on %s\n", spread_text(&bandwidth, 1e9, text, sizeof text),
-           format_bytes((double)outcome->triad_bytes, bytes, sizeof bytes));
 }
 
-static double of_bandwidth(const struct outcome *outcome, const struct bench_row *row)
+static double of_bandwidth(const struct benchmark *bench, const struct bench_row *row)
 {
-    const size_t repetitions = outcome->settings->repetitions;
+    const size_t repetitions = bench->settings->repetitions;
     return bench_spread(row->rate, repetitions).median * row->bytes /
-           bench_spread(outcome->bandwidth, repetitions).median;
+           bench_spread(bench->bandwidth, repetitions).median;
 }
 
-static void print_row(const struct outcome *outcome, const struct bench_row *row)
+static void print_row(const struct benchmark *bench, const struct bench_row *row)
 {
-    const size_t repetitions = outcome->settings->repetitions;
-    char text[96], lanes[32] = "", number[32];
+    const size_t repetitions = bench->settings->repetitions;
+    char text[SPREAD_TEXT], lanes[32] = "", number[NUMBER_TEXT];
     const struct bench_spread rate = bench_spread(row->rate, repetitions);
     if (row->lanes)
         snprintf(lanes, sizeof lanes, "%zu", row->lanes);
@@ -127,26 +121,40 @@ static void print_row(const struct outcome *outcome, const struct bench_row *row
            row->plain   ? "plain C"
            : row->lanes ? row->isa->kernels->name
                         : "",
-           lanes, spread_text(&rate, 1e6, text, sizeof text), short_number(1e9 / rate.median, number, sizeof number));
+           lanes, spread_text(&rate, 1e6, text), short_number(1e9 / rate.median, number));
     if (row->flops > 0)
         printf("  %5.1f %%", 100 * bench_spread(row->of_peak, repetitions).median);
     if (row->bytes > 0)
-        printf("  %5.1f %%", 100 * of_bandwidth(outcome, row));
+        printf("  %5.1f %%", 100 * of_bandwidth(bench, row));
     if (row->rival) {
         const struct bench_spread ratio = bench_spread(row->of_rival, repetitions);
-        printf("  %s", spread_text(&ratio, 1, text, sizeof text));
+        printf("  %s", spread_text(&ratio, 1, text));
     }
     putchar('\n');
 }
 
-static void print_rows(const struct outcome *outcome)
+static void print_peaks(const struct benchmark *bench)
 {
-    if (!outcome->rows.rows)
+    char text[SPREAD_TEXT], bytes[32];
+    putchar('\n');
+    for (size_t i = 0; i < bench->rows.isas; i++) {
+        const struct bench_isa *isa = &bench->rows.isa[i];
+        const struct bench_spread peak = bench_spread(isa->peak, isa->peaks);
+        printf("Multiply-add peak, %-8s  %s GFLOP/s\n", isa->kernels->name, spread_text(&peak, 1e9, text));
+    }
+    const struct bench_spread bandwidth = bench_spread(bench->bandwidth, bench->settings->repetitions);
+    printf("Memory bandwidth, triad      %s GB/s on %s\n", spread_text(&bandwidth, 1e9, text),
+           format_bytes((double)bench->triad_bytes, bytes, sizeof bytes));
+}
+
+static void print_rows(const struct benchmark *bench)
+{
+    if (!bench->rows.rows)
         return;
     printf("\n%-39s %-8s %5s  %-22s %7s  %7s  %7s  %s\n", "work", "code", "lanes", "million/s", "ns", "of peak",
            "of mem.", "x plain C");
-    for (size_t i = 0; i < outcome->rows.rows; i++)
-        print_row(outcome, &outcome->rows.row[i]);
+    for (size_t i = 0; i < bench->rows.rows; i++)
+        print_row(bench, &bench->rows.row[i]);
     puts("\nCounted are sample gradients (lanes x steps x m), sample losses or indices; drawing samples is in the "
          "time.\n"
          "Of peak: 4 flops for each entry of a sample's row (2 for the dot product, 2 for the update; 2 in a full "
@@ -154,36 +162,38 @@ static void print_rows(const struct outcome *outcome)
          "against the peak of the same vectors, measured just before. Of mem.: bytes of the rows, read once for all\n"
          "lanes, against the triad (these data fit the caches). Plain C: one run, 8 partial sums, libm exp, as -O3\n"
          "-march=native builds it. Each row with a rival was checked against it to 1e-9 on the same samples.");
-    if (outcome->rows.synthetic_sparse)
+    if (bench->rows.synthetic_sparse)
         puts("The sparse data are synthetic, 49749 x 300 with 12 entries a row, because w8a was not found "
              "(SGDLAB_DATA).");
 }
 
 static void print_programs(const struct bench_programs *p)
 {
-    char text[96], other[96];
+    char text[SPREAD_TEXT], other[SPREAD_TEXT];
     if (p->has_sweep) {
         printf("\nWhole program: digits, %zu runs x %zu epochs, m=1, l2, %zu recorded points of loss and gap, stored\n",
                p->sweep.runs, p->sweep.epochs, p->sweep.points);
-        printf("  one thread    %s s, %s million sample gradients/s\n",
-               spread_text(&p->sweep.seconds, 1, text, sizeof text),
-               spread_text(&p->sweep.rate, 1e6, other, sizeof other));
-        printf("  of its kernel %s %% of %s million/s\n", spread_text(&p->sweep.of_kernel, 0.01, text, sizeof text),
-               spread_text(&p->sweep.kernel_rate, 1e6, other, sizeof other));
+        printf("  one thread    %s s, %s million sample gradients/s\n", spread_text(&p->sweep.seconds, 1, text),
+               spread_text(&p->sweep.rate, 1e6, other));
+        printf("  of its kernel %s %% of %s million/s\n", spread_text(&p->sweep.of_kernel, 0.01, text),
+               spread_text(&p->sweep.kernel_rate, 1e6, other));
         printf("  its time      %.1f %% training, %.1f %% measuring, %.1f %% all else\n", 100 * p->sweep.training,
                100 * p->sweep.measuring, 100 * (1 - p->sweep.training - p->sweep.measuring));
         if (p->sweep.two)
-            printf("  two threads   %s s, %s x as fast\n", spread_text(&p->sweep.two_seconds, 1, text, sizeof text),
-                   spread_text(&p->sweep.speedup, 1, other, sizeof other));
+            printf("  two threads   %s s, %s x as fast\n", spread_text(&p->sweep.two_seconds, 1, text),
+                   spread_text(&p->sweep.speedup, 1, other));
         else
             puts("  two threads   not measured: there is one processor");
     }
     if (p->has_plan) {
-        puts("\nPlanning, from the start of the program to its end");
-        for (size_t i = 0; i < BENCH_PLANS; i++)
-            printf("  %7zu cells x %5zu replicates  %s, %s of memory\n", p->plan[i].cells, p->plan[i].replicates,
-                   format_seconds(p->plan[i].seconds, text, sizeof text),
-                   format_bytes(p->plan[i].memory, other, sizeof other));
+        puts("\nPlanning, from the start of the program to its end (a small shard of the runs is done)");
+        for (size_t i = 0; i < BENCH_PLANS; i++) {
+            char stored[32];
+            printf("  %7zu cells x %5zu replicates  %s, %s of memory, %s stored\n", p->plan[i].cells,
+                   p->plan[i].replicates, format_seconds(p->plan[i].seconds, text, sizeof text),
+                   format_bytes(p->plan[i].memory, other, sizeof other),
+                   format_bytes(p->plan[i].bytes, stored, sizeof stored));
+        }
     }
     if (p->has_store) {
         printf("\nStore, runs of %zu points and 2 metrics\n", p->store[0].points);
@@ -193,6 +203,7 @@ static void print_programs(const struct bench_programs *p)
                    format_seconds(p->store[i].seconds, other, sizeof other),
                    p->store[i].bytes / (double)p->store[i].runs);
     }
+    fflush(stdout);
 }
 
 /* ---- JSON ---- */
@@ -219,9 +230,9 @@ static void json_values(struct json *json, const char *key, const double *value,
     json_spread(json, key, &spread);
 }
 
-static void json_row(struct json *json, const struct outcome *outcome, const struct bench_row *row)
+static void json_row(struct json *json, const struct benchmark *bench, const struct bench_row *row)
 {
-    const size_t repetitions = outcome->settings->repetitions;
+    const size_t repetitions = bench->settings->repetitions;
     char title[128];
     json_begin(json, '{');
     json_key(json, "title");
@@ -241,7 +252,7 @@ static void json_row(struct json *json, const struct outcome *outcome, const str
     }
     if (row->bytes > 0) {
         json_member(json, "bytes_each", row->bytes);
-        json_member(json, "of_bandwidth", of_bandwidth(outcome, row));
+        json_member(json, "of_bandwidth", of_bandwidth(bench, row));
     }
     if (row->rival)
         json_values(json, "of_plain", row->of_rival, repetitions);
@@ -278,6 +289,7 @@ static void json_programs(struct json *json, const struct bench_programs *p)
             json_member(json, "replicates", (double)p->plan[i].replicates);
             json_member(json, "seconds", p->plan[i].seconds);
             json_member(json, "memory_bytes", p->plan[i].memory);
+            json_member(json, "stored_bytes", p->plan[i].bytes);
             json_end(json, '}');
         }
         json_end(json, ']');
@@ -298,32 +310,32 @@ static void json_programs(struct json *json, const struct bench_programs *p)
     }
 }
 
-static enum status print_json(const struct outcome *outcome, struct error *error)
+static enum status print_json(const struct benchmark *bench, struct error *error)
 {
     struct json json = {0};
     char *environment = manifest_environment(NULL);
     json_begin(&json, '{');
     json_key(&json, "environment");
     json_raw(&json, environment);
-    json_member(&json, "repetitions", (double)outcome->settings->repetitions);
-    json_member(&json, "least_seconds", outcome->settings->seconds);
+    json_member(&json, "repetitions", (double)bench->settings->repetitions);
+    json_member(&json, "least_seconds", bench->settings->seconds);
     json_key(&json, "quick");
-    json_bool(&json, outcome->settings->quick);
+    json_bool(&json, bench->settings->quick);
     json_key(&json, "peak_flops");
     json_begin(&json, '{');
-    for (size_t i = 0; i < outcome->rows.isas; i++)
-        json_values(&json, outcome->rows.isa[i].kernels->name, outcome->rows.isa[i].peak, outcome->rows.isa[i].peaks);
+    for (size_t i = 0; i < bench->rows.isas; i++)
+        json_values(&json, bench->rows.isa[i].kernels->name, bench->rows.isa[i].peak, bench->rows.isa[i].peaks);
     json_end(&json, '}');
-    json_values(&json, "triad_bytes_per_second", outcome->bandwidth, outcome->settings->repetitions);
-    json_member(&json, "triad_bytes", (double)outcome->triad_bytes);
+    json_values(&json, "triad_bytes_per_second", bench->bandwidth, bench->settings->repetitions);
+    json_member(&json, "triad_bytes", (double)bench->triad_bytes);
     json_key(&json, "sparse_data");
-    json_string(&json, outcome->rows.synthetic_sparse ? "synthetic" : "w8a");
+    json_string(&json, bench->rows.synthetic_sparse ? "synthetic" : "w8a");
     json_key(&json, "rows");
     json_begin(&json, '[');
-    for (size_t i = 0; i < outcome->rows.rows; i++)
-        json_row(&json, outcome, &outcome->rows.row[i]);
+    for (size_t i = 0; i < bench->rows.rows; i++)
+        json_row(&json, bench, &bench->rows.row[i]);
     json_end(&json, ']');
-    json_programs(&json, &outcome->programs);
+    json_programs(&json, &bench->programs);
     json_end(&json, '}');
     char *text = json_take(&json);
     if (text)
@@ -337,31 +349,34 @@ int command_bench(int argc, char **argv)
 {
     struct bench_arguments arguments = {0};
     struct error error = {0};
-    struct outcome *outcome = calloc(1, sizeof *outcome);
+    struct benchmark *bench = calloc(1, sizeof *bench);
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     struct bench_settings *settings = &arguments.settings;
     settings->seconds = settings->quick ? 0.002 : 0.05;
     settings->repetitions = arguments.repetitions ? (size_t)arguments.repetitions : settings->quick ? 3 : 7;
-    if (!outcome) {
-        error_memory(&error, sizeof *outcome, "the results");
+    if (!bench) {
+        error_memory(&error, sizeof *bench, "the results");
         return command_error(&error);
     }
-    outcome->settings = settings;
-    enum status status = bench_rows_open(&outcome->rows, settings, &error);
+    bench->settings = settings;
+    enum status status = bench_rows_open(&bench->rows, settings, &error);
+    /* Programs first: the kernel counts this process's largest memory as that of a process it starts, and measuring
+     * bandwidth takes much. */
+    if (!status && !arguments.json)
+        print_machine(bench);
     if (!status)
-        status = bench_measure(&outcome->rows, settings, outcome->bandwidth, &outcome->triad_bytes, &error);
-    if (!status && !arguments.json) {
-        print_machine(outcome);
-        print_rows(outcome);
-        fflush(stdout);
-    }
+        status = bench_programs(&bench->rows, settings, &bench->programs, &error);
+    if (!status && !arguments.json)
+        print_programs(&bench->programs);
     if (!status)
-        status = bench_programs(&outcome->rows, settings, &outcome->programs, &error);
+        status = bench_measure(&bench->rows, settings, bench->bandwidth, &bench->triad_bytes, &error);
     if (!status && arguments.json)
-        status = print_json(outcome, &error);
-    else if (!status)
-        print_programs(&outcome->programs);
-    bench_rows_close(&outcome->rows);
-    free(outcome);
+        status = print_json(bench, &error);
+    if (!status && !arguments.json) {
+        print_peaks(bench);
+        print_rows(bench);
+    }
+    bench_rows_close(&bench->rows);
+    free(bench);
     return status ? command_error(&error) : EXIT_FINE;
 }

@@ -100,9 +100,9 @@ struct bench_programs {
         bool two;                                                  /* there is a second processor */
         struct bench_spread two_seconds, speedup;
     } sweep;
-    struct { /* a sweep planned and not run */
+    struct { /* a large sweep, planned, of which hardly anything is run */
         size_t cells, replicates;
-        double seconds, memory;
+        double seconds, memory, bytes;
     } plan[BENCH_PLANS];
     struct { /* tiny runs, stored */
         size_t runs, points;

@@ -26,7 +26,9 @@ struct place {
 };
 
 struct usage {
-    double seconds, memory; /* wall time; largest resident set in bytes */
+    double seconds, memory;     /* wall time of the process; its largest resident set in bytes */
+    double bytes;               /* of its store */
+    double training, measuring; /* seconds, summed over the runs */
 };
 
 /* ---- processes and files ---- */
@@ -120,22 +122,6 @@ static enum status run_program(const struct place *place, const char *const *arg
     return status;
 }
 
-/* `sgdlab run` of this experiment into FOLDER/out; the caller removes that. */
-static enum status run_experiment(const struct place *place, const char *yaml, int threads, bool dry,
-                                  char out[PATH_SIZE], struct usage *usage, struct error *error)
-{
-    char path[PATH_SIZE], count[16];
-    snprintf(path, sizeof path, "%s/bench.yaml", place->folder);
-    snprintf(out, PATH_SIZE, "%s/out", place->folder);
-    snprintf(count, sizeof count, "%d", threads);
-    const char *argument[] = {"sgdlab", "run", path, "--out", out, "--threads", count, dry ? "--dry-run" : "--quiet",
-                              NULL};
-    enum status status = write_text(path, yaml, error);
-    return status ? status : run_program(place, argument, usage, error);
-}
-
-/* ---- the sweep ---- */
-
 /* Training and measuring seconds of all runs in the store. */
 static enum status stored_seconds(const char *out, double *training, double *measuring, struct error *error)
 {
@@ -156,15 +142,54 @@ static enum status stored_seconds(const char *out, double *training, double *mea
     return status ? status : closing;
 }
 
+static double stored_bytes(const char *out)
+{
+    static const char *const names[] = {"sgdlab.db", "sgdlab.db-wal"};
+    double bytes = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[PATH_SIZE + 16];
+        struct stat found;
+        snprintf(path, sizeof path, "%s/%s", out, names[i]);
+        if (stat(path, &found) == 0)
+            bytes += (double)found.st_size;
+    }
+    return bytes;
+}
+
+/* `sgdlab run` of this part of this experiment, and what its store holds; the results are removed. */
+static enum status run_experiment(const struct place *place, const char *yaml, const char *shard, int threads,
+                                  struct usage *usage, struct error *error)
+{
+    char path[PATH_SIZE], out[PATH_SIZE], count[16];
+    snprintf(path, sizeof path, "%s/bench.yaml", place->folder);
+    snprintf(out, sizeof out, "%s/out", place->folder);
+    snprintf(count, sizeof count, "%d", threads);
+    const char *argument[] = {"sgdlab", "run",       path,  "--out",   out, "--shard",
+                              shard,    "--threads", count, "--quiet", NULL};
+    enum status status = write_text(path, yaml, error);
+    if (!status)
+        status = run_program(place, argument, usage, error);
+    if (!status) {
+        usage->bytes = stored_bytes(out);
+        status = stored_seconds(out, &usage->training, &usage->measuring, error);
+    }
+    remove_all(out);
+    return status;
+}
+
+/* ---- what is run ---- */
+
 static enum status bench_sweep(struct bench_rows *rows, const struct bench_settings *settings,
                                const struct place *place, struct bench_programs *result, struct error *error)
 {
     const size_t rates = 32, replicates = settings->quick ? 2 : 8, epochs = settings->quick ? 10 : 100, points = 60;
     const size_t repetitions = settings->repetitions;
-    double seconds[BENCH_REPETITIONS_MAX], two[BENCH_REPETITIONS_MAX], rate[BENCH_REPETITIONS_MAX],
-        speedup[BENCH_REPETITIONS_MAX], share[BENCH_REPETITIONS_MAX], kernel[BENCH_REPETITIONS_MAX], training = 0,
-                                                                                                     measuring = 0;
-    char yaml[1024], out[PATH_SIZE];
+    struct {
+        double seconds[BENCH_REPETITIONS_MAX], rate[BENCH_REPETITIONS_MAX], kernel[BENCH_REPETITIONS_MAX],
+            share[BENCH_REPETITIONS_MAX], training[BENCH_REPETITIONS_MAX], measuring[BENCH_REPETITIONS_MAX],
+            two[BENCH_REPETITIONS_MAX], speedup[BENCH_REPETITIONS_MAX];
+    } each;
+    char yaml[1024];
     snprintf(yaml, sizeof yaml,
              "question: How much of the kernels' speed is left in a whole sweep?\n"
              "problem: {type: logistic_regression, data: digits, positive: 8, intercept: false, l2: 1.0e-3}\n"
@@ -185,46 +210,41 @@ static enum status bench_sweep(struct bench_rows *rows, const struct bench_setti
     result->sweep.two = sysconf(_SC_NPROCESSORS_ONLN) > 1;
     enum status status = bench_calibrate(&rows->program_kernel, settings, error);
     for (size_t r = 0; r < repetitions && !status; r++) {
-        struct usage usage;
+        struct usage one, two = {0};
         double before = 0, after = 0;
         status = bench_rate(&rows->program_kernel, &before, error); /* also selects the kernels for the process */
         if (!status)
-            status = run_experiment(place, yaml, 1, false, out, &usage, error);
+            status = run_experiment(place, yaml, "1/1", 1, &one, error);
         if (!status)
-            status = stored_seconds(out, &training, &measuring, error);
-        remove_all(out);
+            status = bench_rate(&rows->program_kernel, &after, error);
+        if (!status && result->sweep.two)
+            status = run_experiment(place, yaml, "1/1", 2, &two, error);
         if (status)
-            break;
-        seconds[r] = usage.seconds;
-        status = bench_rate(&rows->program_kernel, &after, error);
-        kernel[r] = 0.5 * (before + after);
-        rate[r] = result->sweep.gradients / seconds[r];
-        share[r] = rate[r] / kernel[r];
-        if (status || !result->sweep.two)
-            continue;
-        status = run_experiment(place, yaml, 2, false, out, &usage, error);
-        remove_all(out);
-        two[r] = usage.seconds;
-        speedup[r] = seconds[r] / two[r];
+            return status;
+        each.seconds[r] = one.seconds;
+        each.rate[r] = result->sweep.gradients / one.seconds;
+        each.kernel[r] = 0.5 * (before + after);
+        each.share[r] = each.rate[r] / each.kernel[r];
+        each.training[r] = one.training / one.seconds;
+        each.measuring[r] = one.measuring / one.seconds;
+        each.two[r] = two.seconds;
+        each.speedup[r] = two.seconds > 0 ? one.seconds / two.seconds : 0;
     }
-    if (status)
-        return status;
-    result->sweep.training = training / seconds[repetitions - 1];
-    result->sweep.measuring = measuring / seconds[repetitions - 1];
-    result->sweep.seconds = bench_spread(seconds, repetitions);
-    result->sweep.rate = bench_spread(rate, repetitions);
-    result->sweep.kernel_rate = bench_spread(kernel, repetitions);
-    result->sweep.of_kernel = bench_spread(share, repetitions);
-    if (result->sweep.two) {
-        result->sweep.two_seconds = bench_spread(two, repetitions);
-        result->sweep.speedup = bench_spread(speedup, repetitions);
-    }
-    return STATUS_OK;
+    result->sweep.seconds = bench_spread(each.seconds, repetitions);
+    result->sweep.rate = bench_spread(each.rate, repetitions);
+    result->sweep.kernel_rate = bench_spread(each.kernel, repetitions);
+    result->sweep.of_kernel = bench_spread(each.share, repetitions);
+    result->sweep.training = bench_spread(each.training, repetitions).median;
+    result->sweep.measuring = bench_spread(each.measuring, repetitions).median;
+    result->sweep.two_seconds = bench_spread(each.two, repetitions);
+    result->sweep.speedup = bench_spread(each.speedup, repetitions);
+    return status;
 }
 
 /* ---- plans and the store ---- */
 
-/* The same number of runs as a few cells with many replicates, and as many cells of one run. */
+/* The same number of runs as a few cells with many replicates, and as many cells of one run: all are planned and the
+ * plan is stored, but only a small shard of the runs is done. */
 static enum status bench_plan(struct bench_rows *rows, const struct bench_settings *settings, const struct place *place,
                               struct bench_programs *result, struct error *error)
 {
@@ -233,7 +253,7 @@ static enum status bench_plan(struct bench_rows *rows, const struct bench_settin
     (void)rows;
     result->has_plan = true;
     for (size_t i = 0; i < BENCH_PLANS; i++) {
-        char yaml[1024], out[PATH_SIZE];
+        char yaml[1024];
         struct usage usage;
         snprintf(yaml, sizeof yaml,
                  "question: How long does a plan take?\n"
@@ -246,29 +266,16 @@ static enum status bench_plan(struct bench_rows *rows, const struct bench_settin
                  "    - {type: constant, rate: {logspace: [1.0e-4, 1.0e-1, %zu]}}\n"
                  "record: {points: 10}\n",
                  runs / cells[i], cells[i] / 2);
-        enum status status = run_experiment(place, yaml, 1, true, out, &usage, error);
+        enum status status = run_experiment(place, yaml, settings->quick ? "1/100" : "1/1000", 1, &usage, error);
         if (status)
             return status;
         result->plan[i].cells = cells[i];
         result->plan[i].replicates = runs / cells[i];
         result->plan[i].seconds = usage.seconds;
         result->plan[i].memory = usage.memory;
+        result->plan[i].bytes = usage.bytes;
     }
     return STATUS_OK;
-}
-
-static double folder_bytes(const char *out)
-{
-    static const char *const names[] = {"sgdlab.db", "sgdlab.db-wal"};
-    double bytes = 0;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char path[PATH_SIZE + 16];
-        struct stat found;
-        snprintf(path, sizeof path, "%s/%s", out, names[i]);
-        if (stat(path, &found) == 0)
-            bytes += (double)found.st_size;
-    }
-    return bytes;
 }
 
 static enum status bench_store(struct bench_rows *rows, const struct bench_settings *settings,
@@ -279,7 +286,7 @@ static enum status bench_store(struct bench_rows *rows, const struct bench_setti
     (void)rows;
     result->has_store = true;
     for (size_t i = 0; i < BENCH_STORES; i++) {
-        char yaml[1024], out[PATH_SIZE];
+        char yaml[1024];
         struct usage usage;
         snprintf(yaml, sizeof yaml,
                  "question: How much does a stored run take?\n"
@@ -291,14 +298,13 @@ static enum status bench_store(struct bench_rows *rows, const struct bench_setti
                  "    - {type: constant, rate: {logspace: [1.0e-4, 1.0e-1, %zu]}}\n"
                  "record: {points: %zu, spacing: log, metrics: [loss, gap]}\n",
                  replicates[i], cells, points);
-        enum status status = run_experiment(place, yaml, 1, false, out, &usage, error);
+        enum status status = run_experiment(place, yaml, "1/1", 1, &usage, error);
+        if (status)
+            return status;
         result->store[i].runs = cells * replicates[i];
         result->store[i].points = points;
         result->store[i].seconds = usage.seconds;
-        result->store[i].bytes = folder_bytes(out);
-        remove_all(out);
-        if (status)
-            return status;
+        result->store[i].bytes = usage.bytes;
     }
     return STATUS_OK;
 }

@@ -28,7 +28,7 @@ struct run_arguments {
 
 /* ---- command line ---- */
 
-enum { KEY_SHARD = 256, KEY_DRY_RUN, KEY_FRESH, KEY_KEEP_GOING, KEY_DATA_DIR, KEY_REPLICATES, KEY_SEED };
+enum { KEY_SHARD = 256, KEY_DRY_RUN, KEY_FRESH, KEY_DATA_DIR, KEY_REPLICATES, KEY_SEED };
 
 static const struct argp_option run_options[] = {
     {"out", 'o', "DIR", 0, "Results directory (default: " DEFAULT_RESULTS ")", 1},
@@ -105,7 +105,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case KEY_FRESH:
         arguments->fresh = true;
         break;
-    case KEY_KEEP_GOING:
+    case 'k':
         arguments->keep_going = true;
         break;
     case 'q':
@@ -410,6 +410,8 @@ static int run_sweeps(struct session *session, struct store *store, const struct
             return EXIT_INTERRUPTED;
         if (status != STATUS_OK) {
             int told = command_error(&error);
+            if (final.failed > 0) /* whatever the reason: it came up in a run, not before */
+                told = EXIT_RUN_FAILED;
             worst = told > worst ? told : worst;
             if (!arguments->keep_going || status == STATUS_IO)
                 return worst;

@@ -22,7 +22,7 @@ done
 run 0 "status of what was interrupted" status "a folder/out"
 check "its runs are left" matches out '^long +960 +[0-9]+ +[0-9]+ +0 +[1-9]'
 
-write_long 4
+write_long 2
 begin=$(date +%s%N)
 run 0 "left alone" run long.yaml --out alone
 took=$((($(date +%s%N) - begin) / 1000000))

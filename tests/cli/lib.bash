@@ -41,7 +41,8 @@ finish() {
     exit 0
 }
 
-# Two small experiments over shipped and synthetic data: every sampler, both tasks, several averagers of one trajectory.
+# Two small experiments over shipped and synthetic data: every sampler, both tasks, several averagers of one trajectory,
+# local SGD.
 write_experiments() {
     cat >small.yaml <<'YAML'
 question: Does this small sweep give the same numbers every time?
@@ -65,6 +66,10 @@ budget: {steps: 500}
 sweep:
   batch_size: [1, 8]
   momentum: [0, 0.9]
+  local:
+    - {workers: 1, sync_every: 1}
+    - {workers: 2, sync_every: 4}
+  averaging: [last, uniform]
   schedule:
     - {type: constant, rate: 0.01}
     - {type: cosine, rate: 0.01}

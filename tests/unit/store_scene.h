@@ -5,13 +5,14 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "estimator.h"
-#include "store.h"
+#include "store_internal.h"
 #include "store_plan.h"
 
 enum { SCENE_POINTS = 5, SCENE_N = 10, SCENE_D = 3 };
@@ -168,6 +169,61 @@ static inline void scene_close(struct store *store)
 {
     struct error error;
     must(store_close(store, &error), &error);
+}
+
+static inline void digest_of(struct store *store, char hex[65])
+{
+    struct error error;
+    must(store_digest(store, hex, &error), &error);
+    cr_assert(strlen(hex) == 64);
+}
+
+static inline struct store_status status_of(struct store *store, const char *name)
+{
+    struct store_status *list, found = {0};
+    struct error error;
+    size_t count;
+    must(store_status(store, &list, &count, &error), &error);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i].name, name) == 0)
+            found = list[i];
+    free(list);
+    cr_assert_str_eq(found.name, name);
+    return found;
+}
+
+static inline int64_t count_rows(struct store *store, const char *table)
+{
+    char sql[64];
+    int64_t count;
+    struct error error;
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", table);
+    must(store_integer(store, sql, &count, &error), &error);
+    return count;
+}
+
+static inline void write_bytes(const char *path, long offset, const void *bytes, size_t size)
+{
+    FILE *file = fopen(path, "r+b");
+    if (!file)
+        file = fopen(path, "w+b");
+    cr_assert(file && fseek(file, offset, SEEK_SET) == 0 && fwrite(bytes, 1, size, file) == size && fclose(file) == 0);
+}
+
+/* What SQLite's JSON reader makes of json at path; "" where there is nothing. */
+static inline void json_at(const char *json, const char *path, char *value, size_t size)
+{
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    cr_assert(sqlite3_open(":memory:", &db) == SQLITE_OK);
+    cr_assert(sqlite3_prepare_v2(db, "SELECT json_extract(?1, ?2)", -1, &statement, NULL) == SQLITE_OK);
+    sqlite3_bind_text(statement, 1, json, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 2, path, -1, SQLITE_STATIC);
+    cr_assert(sqlite3_step(statement) == SQLITE_ROW, "%s", sqlite3_errmsg(db));
+    const char *text = (const char *)sqlite3_column_text(statement, 0);
+    snprintf(value, size, "%s", text ? text : "");
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
 }
 
 #endif

@@ -14,7 +14,7 @@
 /* n = 100, d = 4, no intercept. */
 #define PROBLEM "problem: {type: least_squares, data: {synthetic: gaussian_least_squares, n: 100, d: 4}}\n"
 /* Everything that must be there; a sweep may follow. */
-#define BASE PROBLEM "budget: {steps: 50}\nschedule: {type: constant, rate: 0.1}\n"
+#define BASE        PROBLEM "budget: {steps: 50}\nschedule: {type: constant, rate: 0.1}\n"
 #define NO_SCHEDULE PROBLEM "budget: {steps: 50}\n"
 
 static inline void write_file(const char *path, const char *text)
@@ -47,7 +47,10 @@ static inline struct sweep *must_open_with(const char *text, const struct sweep_
     return sweep;
 }
 
-static inline struct sweep *must_open(const char *text) { return must_open_with(text, NULL); }
+static inline struct sweep *must_open(const char *text)
+{
+    return must_open_with(text, NULL);
+}
 
 /* Opens with --set arguments, NULL-terminated. */
 static inline struct sweep *must_open_set(const char *text, const char *const *set)

@@ -7,8 +7,8 @@
 
 #include "engine_fixture.h"
 
-/* Both sides round differently, by about 1e-16 a step and operation; the steps below are (nearly) non-expansive, so that
- * runs of some hundred steps end a few 1e-14 apart, while any mistake in a formula shows in the leading digits. */
+/* Both sides round differently, by about 1e-16 a step and operation; the steps below are (nearly) non-expansive, so
+ * that runs of some hundred steps end a few 1e-14 apart, while any mistake in a formula shows in the leading digits. */
 #define TOLERANCE 1e-11
 
 /* ---- every combination ---- */
@@ -137,7 +137,8 @@ static void scene_open(struct scene *s, const struct kernel_set *set, size_t pro
         }
     }
     const struct run_config *c = &s->config[0];
-    snprintf(s->name, sizeof s->name, "seed %llu %s %s penalty %d %s %s m=%zu %s clip %d layout %d n=%zu d=%zu %zu lanes%s",
+    snprintf(s->name, sizeof s->name,
+             "seed %llu %s %s penalty %d %s %s m=%zu %s clip %d layout %d n=%zu d=%zu %zu lanes%s",
              (unsigned long long)seed, set->name, c->problem.type->method.name, (int)kind, c->update->method.name,
              c->sampler->method.name, c->batch_size, sparse ? "CSR" : "dense", (int)c->clip, (int)s->layout, shape.n,
              shape.d, s->lanes, config_is_lazy(c) ? " lazy" : "");
@@ -295,18 +296,17 @@ Test(engine, local_sgd_is_one_large_batch)
         double norm2 = 0, gradient[5] = {0};
         for (size_t j = 0; j < 5; j++)
             norm2 += x[j] * x[j];
-        cr_assert(fabs(result.metric[METRIC_NORM2][t] - norm2) <= 1e-13 * (1 + norm2), "step %llu: %.17g, by hand %.17g",
-                  (unsigned long long)t, result.metric[METRIC_NORM2][t], norm2);
+        cr_assert(fabs(result.metric[METRIC_NORM2][t] - norm2) <= 1e-13 * (1 + norm2),
+                  "step %llu: %.17g, by hand %.17g", (unsigned long long)t, result.metric[METRIC_NORM2][t], norm2);
         for (uint64_t k = 0; k < WORKERS; k++) {
             uint32_t index[2], size;
-            struct sampler sampler = {.type = c.sampler,
-                                      .n = 40,
-                                      .batch_size = 2,
-                                      .stream = rng_stream(1, RNG_SAMPLING, 12345 ^ k << 48, 2)};
+            struct sampler sampler = {
+                .type = c.sampler, .n = 40, .batch_size = 2, .stream = rng_stream(1, RNG_SAMPLING, 12345 ^ k << 48, 2)};
             sampler.type->draw(&sampler, t, 1, index, &size);
             for (size_t i = 0; i < size; i++)
                 matrix_row_axpy(&data.train, index[i],
-                                (matrix_row_dot(&data.train, index[i], x) - data.y[index[i]]) / (2 * WORKERS), gradient);
+                                (matrix_row_dot(&data.train, index[i], x) - data.y[index[i]]) / (2 * WORKERS),
+                                gradient);
         }
         for (size_t j = 0; j < 5; j++)
             x[j] -= 0.1 * gradient[j];

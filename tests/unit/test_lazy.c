@@ -1,6 +1,6 @@
 /* The steps on sparse data that cost O(nonzeros) (kernels/lazy_scaled.h, lazy_linear.h) against the naive SGD, which
- * moves every coordinate at every step: runs much longer than a window, strong and weak decay, soft thresholds, averages
- * of all kinds, many records and few; and against the dense form on the same numbers. */
+ * moves every coordinate at every step: runs much longer than a window, strong and weak decay, soft thresholds,
+ * averages of all kinds, many records and few; and against the dense form on the same numbers. */
 #include "engine_fixture.h"
 
 /* Closed forms sum a few thousand numbers in another order than the steps do. */
@@ -359,7 +359,8 @@ Test(lazy, equals_dense_storage)
         cr_assert(result[0].points == grid.count && result[1].points == grid.count);
         for (int m = METRIC_LOSS; m <= METRIC_NORM2; m++)
             for (size_t p = 0; result[0].metric[m] && p < grid.count; p++)
-                cr_expect(fabs(result[0].metric[m][p] - result[1].metric[m][p]) <= TOLERANCE * (1 + result[1].metric[m][p]),
+                cr_expect(fabs(result[0].metric[m][p] - result[1].metric[m][p]) <=
+                              TOLERANCE * (1 + result[1].metric[m][p]),
                           "%s: %s at point %zu is %.17g, dense %.17g", what, metric_info[m].name, p,
                           result[0].metric[m][p], result[1].metric[m][p]);
         results_free(result, 2);

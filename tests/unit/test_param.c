@@ -37,10 +37,10 @@ Test(param, bounds_are_checked_and_told)
         double value;
         bool good;
     } cases[] = {
-        {RATE, 1e-300, true}, {RATE, 0, false},       {RATE, INFINITY, false}, {RATE, NAN, false}, {BETA, 0, true},
-        {BETA, 1, false},     {BETA, 0.999, true},    {EVERY, 1, true},        {EVERY, 10, true},  {EVERY, 11, false},
-        {EVERY, 0, false},    {EVERY, 2.5, false},    {FREE, -1e300, true},    {FREE, NAN, false}, {COLOUR, 1, true},
-        {COLOUR, 2, false},   {COLOUR, -1, false},    {FLAG, 1, true},         {FLAG, 2, false},   {COLOUR, 0.5, false},
+        {RATE, 1e-300, true}, {RATE, 0, false},    {RATE, INFINITY, false}, {RATE, NAN, false}, {BETA, 0, true},
+        {BETA, 1, false},     {BETA, 0.999, true}, {EVERY, 1, true},        {EVERY, 10, true},  {EVERY, 11, false},
+        {EVERY, 0, false},    {EVERY, 2.5, false}, {FREE, -1e300, true},    {FREE, NAN, false}, {COLOUR, 1, true},
+        {COLOUR, 2, false},   {COLOUR, -1, false}, {FLAG, 1, true},         {FLAG, 2, false},   {COLOUR, 0.5, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct error error = {0};

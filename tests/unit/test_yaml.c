@@ -9,7 +9,10 @@
 
 static struct arena arena;
 
-static void close_arena(void) { arena_free(&arena); }
+static void close_arena(void)
+{
+    arena_free(&arena);
+}
 
 TestSuite(yaml, .fini = close_arena);
 
@@ -44,6 +47,16 @@ Test(yaml, columns_count_characters)
 {
     struct yaml_node *root = parse("\"\xc3\xa9\xc3\xa9\": [1, x]\n");
     cr_expect_eq(root->entry[0].value->column, 7, "%zu", root->entry[0].value->column);
+}
+
+Test(yaml, byte_order_mark_and_carriage_returns)
+{
+    struct yaml_node *root = parse("\xef\xbb\xbf"
+                                   "a: 1\r\nb: x\r\n");
+    cr_expect_eq(root->count, 2);
+    cr_expect_str_eq(root->entry[0].key, "a");
+    cr_expect_str_eq(root->entry[1].value->text, "x");
+    cr_expect(root->entry[1].line == 2 && root->entry[0].column == 1);
 }
 
 Test(yaml, json)

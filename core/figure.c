@@ -1,0 +1,608 @@
+/* Which figures an experiment gets: reads the plan from the store, sorts cells into panels and curves, writes scripts,
+ * runs gnuplot. */
+#include "figure.h"
+
+#include <errno.h>
+#include <math.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "figure_internal.h"
+#include "output.h"
+#include "yaml_tree.h"
+
+enum { CURVES_WANTED = 9, CELLS_MAX = 4000, LOG_MAX = 400 };
+
+const char *const figure_formats[] = {"svg", "pdf", "png", "tex", "dumb", NULL};
+
+struct figure_type {
+    const char *name;
+    void (*script)(FILE *out, const struct figure *figure);
+    const char *const *x; /* the abscissae it is drawn against, columns of the tables; the first ones by default */
+    size_t x_default;
+    int x_trait; /* the trait on the abscissa, -1: none */
+    bool estimator;
+    bool alone; /* a file for each panel */
+};
+
+static const char *const curve_x[] = {"step", "epoch", "samples", "train_seconds_mean", NULL};
+static const char *const rate_x[] = {"rate", NULL}, *const batch_x[] = {"batch_size", NULL},
+                         *const epoch_x[] = {"epoch", NULL};
+
+static const struct figure_type types[] = {
+    {"loss_vs_steps", script_curves, curve_x, 2, -1, false, false},
+    {"learning_rate", script_final, rate_x, 1, TRAIT_RATE, false, false},
+    {"batch_size", script_final, batch_x, 1, TRAIT_BATCH, false, false},
+    {"schedule", script_schedule, epoch_x, 1, -1, false, true},
+    {"variance_vs_m", script_variance, batch_x, 1, TRAIT_BATCH, true, true},
+};
+enum { TYPE_COUNT = sizeof types / sizeof *types };
+
+/* Words a user may say for the columns of the abscissa. */
+static const struct {
+    const char *said, *column, *suffix, *axis;
+} abscissa[] = {
+    {"steps", "step", "steps", "steps"},
+    {"epochs", "epoch", "epochs", "epochs"},
+    {"samples", "samples", "samples", "sample gradients"},
+    {"seconds", "train_seconds_mean", "seconds", "training time (s)"},
+    {"rate", "rate", "rate", "learning rate"},
+    {"batch_size", "batch_size", "batch_size", "batch size m"},
+};
+
+const char *axis_words(const char *column)
+{
+    for (size_t i = 0; i < sizeof abscissa / sizeof *abscissa; i++)
+        if (strcmp(abscissa[i].column, column) == 0)
+            return abscissa[i].axis;
+    for (size_t m = 0; m < METRIC_COUNT; m++)
+        if (strcmp(metric_info[m].name, column) == 0)
+            return metric_info[m].label;
+    return column;
+}
+
+bool axis_is_log(const char *column)
+{
+    for (size_t m = 0; m < METRIC_COUNT; m++)
+        if (strcmp(metric_info[m].name, column) == 0)
+            return metric_info[m].log_axis;
+    return true;
+}
+
+/* ---- cells ---- */
+
+static enum status read_cells(struct store *store, const struct stored_experiment *experiment, struct figure_cell **out,
+                              size_t *count, unsigned *metrics, bool *estimator, struct error *error)
+{
+    struct stored_cell cell = {0};
+    struct figure_cell *list = NULL;
+    size_t capacity = 0;
+    enum status status = STATUS_OK;
+    *count = 0;
+    *metrics = 0;
+    for (uint64_t position = 0;; position++) {
+        bool found;
+        status = store_read_cell(store, experiment->id, position, &cell, &found, error);
+        if (status != STATUS_OK || !found)
+            break;
+        position = cell.position;
+        if (*count == capacity) {
+            capacity = capacity ? 2 * capacity : 64;
+            struct figure_cell *more = realloc(list, capacity * sizeof *list);
+            if (!more) {
+                status = error_memory(error, capacity * sizeof *list, "the cells of a figure");
+                break;
+            }
+            list = more;
+        }
+        list[(*count)++] = (struct figure_cell){
+            .position = cell.position,
+            .columns = cell.columns,
+            .has_optimum = cell.reference.solved && cell.reference.exists,
+            .certificate = cell.reference.gap,
+            /* Log-spaced grids begin with steps 0, 1. */
+            .linear_grid = cell.points > 2 && cell.step[1] > 1,
+        };
+        *metrics |= cell.metrics;
+        *estimator = cell.kind == KIND_ESTIMATOR;
+    }
+    stored_cell_free(&cell);
+    if (status != STATUS_OK)
+        free(list);
+    else
+        *out = list;
+    return status;
+}
+
+static size_t distinct(const struct figure *f, enum trait trait)
+{
+    char text[LABEL_MAX], other[LABEL_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < f->cells && count <= CURVES_MAX; i++) {
+        bool seen = false;
+        trait_text(&f->cell[i], trait, text);
+        if (!text[0] && trait == TRAIT_SAMPLING) /* full batches are told by their size */
+            continue;
+        for (size_t j = 0; j < i && !seen; j++) {
+            trait_text(&f->cell[j], trait, other);
+            seen = strcmp(text, other) == 0;
+        }
+        count += !seen;
+    }
+    return count;
+}
+
+/* Numbers panels and curves in the order of the cells; returns the largest number of curves of a panel. */
+static size_t number_cells(struct figure *f)
+{
+    char label[LABEL_MAX], other[LABEL_MAX];
+    size_t most = 0;
+    f->panels = f->curves = 0;
+    for (size_t i = 0; i < f->cells; i++) {
+        size_t j;
+        panel_label(f, &f->cell[i], label);
+        for (j = 0; j < i; j++) {
+            panel_label(f, &f->cell[j], other);
+            if (strcmp(label, other) == 0)
+                break;
+        }
+        f->cell[i].panel = j < i ? f->cell[j].panel : f->panels++;
+        curve_label(f, &f->cell[i], label);
+        for (j = 0; j < i; j++) {
+            curve_label(f, &f->cell[j], other);
+            if (strcmp(label, other) == 0)
+                break;
+        }
+        f->cell[i].curve = j < i ? f->cell[j].curve : f->curves++;
+    }
+    for (size_t p = 0; p < f->panels; p++) {
+        size_t in_panel = 0;
+        for (size_t c = 0; c < f->curves; c++)
+            for (size_t i = 0; i < f->cells; i++)
+                if (f->cell[i].panel == p && f->cell[i].curve == c) {
+                    in_panel++;
+                    break;
+                }
+        most = in_panel > most ? in_panel : most;
+    }
+    return most;
+}
+
+static bool constant_in_panels(const struct figure *f, enum trait trait)
+{
+    char text[LABEL_MAX], other[LABEL_MAX];
+    for (size_t i = 0; i < f->cells; i++)
+        for (size_t j = 0; j < i; j++) {
+            if (f->cell[i].panel != f->cell[j].panel)
+                continue;
+            trait_text(&f->cell[i], trait, text);
+            trait_text(&f->cell[j], trait, other);
+            if (strcmp(text, other) != 0)
+                return false;
+            break; /* the first of the panel stands for all before */
+        }
+    return true;
+}
+
+/* Leaves out of the words what tells nothing: one batch size beside full batches, parameters of schedules with
+ * different names. */
+static void shorten(struct figure *f)
+{
+    size_t batch = 0;
+    bool one_batch = true;
+    const size_t whole = distinct(f, TRAIT_SCHEDULE);
+    for (size_t i = 0; i < f->cells; i++) {
+        f->cell[i].short_schedule = true;
+        if (strcmp(f->cell[i].columns.sampling, "full") == 0)
+            continue;
+        one_batch = one_batch && (batch == 0 || batch == f->cell[i].columns.batch_size);
+        batch = f->cell[i].columns.batch_size;
+    }
+    const bool shorter = distinct(f, TRAIT_SCHEDULE) == whole;
+    for (size_t i = 0; i < f->cells; i++) {
+        f->cell[i].short_schedule = shorter;
+        f->cell[i].one_batch = one_batch;
+    }
+}
+
+/* Problems and data have panels of their own; further traits, the ones with the fewest values first, while a panel has
+ * too many curves and one more trait is left to tell them. */
+static void arrange(struct figure *f, const struct figure_type *type)
+{
+    shorten(f);
+    for (int t = 0; t < TRAIT_COUNT; t++) {
+        f->varies[t] = distinct(f, (enum trait)t) > 1;
+        f->facet[t] = t == TRAIT_PROBLEM || t == TRAIT_DATA;
+    }
+    /* The trait on the abscissa tells nothing apart; a frozen iterate has no rate and no steps. */
+    if (type->x_trait >= 0) {
+        f->varies[type->x_trait] = false;
+        f->silent[type->x_trait] = true;
+    }
+    for (int t = TRAIT_SCHEDULE; type->estimator && t <= TRAIT_AVERAGING; t++)
+        f->silent[t] = true;
+    while (number_cells(f) > CURVES_WANTED) {
+        int best = -1, left = 0;
+        size_t fewest = SIZE_MAX;
+        for (int t = 0; t < TRAIT_COUNT; t++) {
+            if (!f->varies[t] || f->facet[t])
+                continue;
+            left++;
+            size_t values = distinct(f, (enum trait)t);
+            if (values < fewest) {
+                fewest = values;
+                best = t;
+            }
+        }
+        if (left < 2)
+            break;
+        f->facet[best] = true;
+    }
+    /* What is the same all over each panel is said above it. */
+    for (int t = 0; t < TRAIT_COUNT; t++)
+        f->facet[t] = f->facet[t] || (f->varies[t] && constant_in_panels(f, (enum trait)t));
+    number_cells(f);
+    int told = 0, number = 0;
+    for (int t = 0; t < TRAIT_COUNT; t++)
+        if (f->varies[t] && !f->facet[t]) {
+            told++;
+            number += t == TRAIT_RATE || t == TRAIT_BATCH || t == TRAIT_L2;
+        }
+    f->sequential = told == 1 && number == 1;
+}
+
+/* ---- files ---- */
+
+static enum status write_text(const struct output_folder *folder, const char *name, const char *text, size_t length,
+                              struct error *error)
+{
+    struct output_file file;
+    enum status status = output_file_open(folder, name, &file, error);
+    if (status != STATUS_OK)
+        return status;
+    output_write(&file, text, length);
+    return output_file_keep(&file, error);
+}
+
+/* The style lies beside the scripts, so that the folder stands alone. */
+static enum status copy_style(const struct output_folder *folder, const char *style, struct error *error)
+{
+    char text[16384];
+    FILE *in = style ? fopen(style, "r") : NULL;
+    if (!in)
+        return error_at(error, STATUS_NOT_FOUND, style, 0, 0, "cannot read the style of the figures: %s",
+                        strerror(errno));
+    size_t length = fread(text, 1, sizeof text, in);
+    fclose(in);
+    return write_text(folder, "style.gp", text, length, error);
+}
+
+/* Runs gnuplot in the folder, without a shell. False: what it said is in log. */
+static bool run_gnuplot(const struct output_folder *folder, const char *script, const char *format, char log[LOG_MAX])
+{
+    extern char **environ;
+    char setting[64];
+    int said[2];
+    pid_t child;
+    posix_spawn_file_actions_t actions;
+    snprintf(setting, sizeof setting, "format='%s'", format);
+    char *const argv[] = {"gnuplot", "-e", setting, (char *)(uintptr_t)script, NULL};
+    if (pipe(said) != 0) {
+        snprintf(log, LOG_MAX, "%s", strerror(errno));
+        return false;
+    }
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addfchdir_np(&actions, folder->descriptor);
+    posix_spawn_file_actions_adddup2(&actions, said[1], STDERR_FILENO);
+    posix_spawn_file_actions_addclose(&actions, said[0]);
+    posix_spawn_file_actions_addclose(&actions, said[1]);
+    int failure = posix_spawnp(&child, argv[0], &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(said[1]);
+    /* gnuplot repeats the command before it says what is wrong: the last line that is not empty. */
+    size_t used = 0;
+    bool ended = true;
+    char rest[512];
+    ssize_t got;
+    while ((got = read(said[0], rest, sizeof rest)) > 0 || (got < 0 && errno == EINTR))
+        for (ssize_t i = 0; i < got; i++) {
+            if ((unsigned char)rest[i] < ' ') {
+                ended = true;
+                continue;
+            }
+            used = ended ? 0 : used;
+            ended = false;
+            if (used + 1 < LOG_MAX)
+                log[used++] = rest[i];
+        }
+    log[used] = '\0';
+    close(said[0]);
+    if (failure) {
+        snprintf(log, LOG_MAX, "cannot start gnuplot: %s", strerror(failure));
+        return false;
+    }
+    int state;
+    while (waitpid(child, &state, 0) < 0)
+        if (errno != EINTR)
+            return false;
+    if (WIFEXITED(state) && WEXITSTATUS(state) == 0)
+        return true;
+    if (!used)
+        snprintf(log, LOG_MAX, "gnuplot failed");
+    return false;
+}
+
+static enum status draw(const struct output_folder *folder, const struct figure_type *type, const struct figure *figure,
+                        const struct figure_options *options, struct error *error)
+{
+    char *text = NULL, script[128], path[1024], log[LOG_MAX];
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    if (!out)
+        return error_memory(error, 4096, "a figure");
+    type->script(out, figure);
+    if (fclose(out) != 0) {
+        free(text);
+        return error_memory(error, length, "a figure");
+    }
+    snprintf(script, sizeof script, "%s.gp", figure->name);
+    enum status status = write_text(folder, script, text, length, error);
+    free(text);
+    for (size_t i = 0; i < options->format_count && status == STATUS_OK; i++) {
+        bool drawn = run_gnuplot(folder, script, options->format[i], log);
+        snprintf(path, sizeof path, "%s/%s.%s", folder->path, figure->name, options->format[i]);
+        options->told(options->context, path, drawn ? NULL : log);
+    }
+    return status;
+}
+
+/* ---- from an entry of `figures:` to figures ---- */
+
+struct request {
+    const struct stored_experiment *experiment;
+    const struct figure_options *options;
+    const struct output_folder *folder;
+    const struct figure_cell *cell;
+    size_t cells;
+    unsigned metrics;
+};
+
+static const char *default_metric(const struct request *r)
+{
+    bool optimum = false;
+    for (size_t i = 0; i < r->cells; i++)
+        optimum = optimum || r->cell[i].has_optimum;
+    return optimum && r->metrics & 1u << METRIC_GAP ? "gap" : "loss";
+}
+
+static void file_name(struct figure *f, const char *stem, const char *suffix, size_t page)
+{
+    char number[24] = "";
+    if (page > 0)
+        snprintf(number, sizeof number, "-%zu", page + 1);
+    snprintf(f->name, sizeof f->name, "%s%s%s%s", stem, suffix[0] ? "-" : "", suffix, number);
+    for (char *c = f->name; *c; c++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", *c))
+            *c = '_';
+}
+
+/* One figure type with one metric against one abscissa, as many pages as its panels need. */
+static enum status draw_pages(const struct request *r, const struct figure_type *type, const char *metric,
+                              const char *x, struct error *error)
+{
+    struct figure all = {
+        .experiment = r->experiment->name,
+        .question = r->experiment->question,
+        .type = type->name,
+        .metric = metric,
+        .x = x,
+        .replicates = r->experiment->replicates,
+        .last_position = r->cell[r->cells - 1].position,
+        .size = r->options->size,
+        .cells = r->cells,
+    };
+    struct figure_cell *cells = malloc(2 * r->cells * sizeof *cells);
+    if (!cells)
+        return error_memory(error, 2 * r->cells * sizeof *cells, "the cells of a figure");
+    memcpy(cells, r->cell, r->cells * sizeof *cells);
+    all.cell = cells;
+    arrange(&all, type);
+    const size_t step = type->alone ? 1 : PANELS_PER_FIGURE;
+    enum status status = STATUS_OK;
+    if (all.curves > CURVES_MAX) {
+        char reason[160];
+        snprintf(reason, sizeof reason,
+                 "%zu curves are too many to tell apart; sweep less, or make a figure of final values", all.curves);
+        r->options->told(r->options->context, type->name, reason);
+        free(cells);
+        return STATUS_OK;
+    }
+    for (size_t first = 0; first < all.panels && status == STATUS_OK; first += step) {
+        struct figure page = all;
+        page.cell = cells + r->cells;
+        page.cells = 0;
+        page.panels = all.panels - first < step ? all.panels - first : step;
+        for (size_t i = 0; i < all.cells; i++)
+            if (all.cell[i].panel >= first && all.cell[i].panel < first + step) {
+                page.cell[page.cells] = all.cell[i];
+                page.cell[page.cells++].panel -= first;
+            }
+        char stem[64], suffix[LABEL_MAX] = "";
+        snprintf(stem, sizeof stem, "%s", strcmp(type->name, "loss_vs_steps") == 0 ? metric : type->name);
+        if (strcmp(type->name, "loss_vs_steps") == 0) {
+            for (size_t i = 0; i < sizeof abscissa / sizeof *abscissa; i++)
+                if (strcmp(abscissa[i].column, x) == 0)
+                    snprintf(stem, sizeof stem, "%s_vs_%s", metric, abscissa[i].suffix);
+        } else if (type->alone && all.panels > 1) {
+            panel_label(&page, &page.cell[0], suffix);
+        }
+        file_name(&page, stem, suffix, type->alone ? 0 : first / step);
+        if (type->alone)
+            /* What tells the files apart is said above each. */
+            for (int t = 0; t < TRAIT_COUNT; t++)
+                page.varies[t] = page.varies[t] && !page.facet[t];
+        status = draw(r->folder, type, &page, r->options, error);
+    }
+    free(cells);
+    return status;
+}
+
+/* A scalar or a list of scalars as strings; count of them. */
+static size_t words(const struct yaml_node *node, const char *word[], size_t most)
+{
+    if (!node)
+        return 0;
+    if (node->kind == YAML_SCALAR) {
+        word[0] = node->text;
+        return 1;
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < node->count && count < most; i++)
+        if (node->entry[i].value->kind == YAML_SCALAR)
+            word[count++] = node->entry[i].value->text;
+    return count;
+}
+
+static const char *x_column(const char *said)
+{
+    for (size_t i = 0; i < sizeof abscissa / sizeof *abscissa; i++)
+        if (strcmp(abscissa[i].said, said) == 0)
+            return abscissa[i].column;
+    return NULL;
+}
+
+static enum status bad_figure(struct error *error, const char *experiment, const char *what, const char *found,
+                              const char *valid)
+{
+    return error_set(error, STATUS_USAGE, "experiment '%s': %s '%s' for a figure; there are %s", experiment, what,
+                     found, valid);
+}
+
+/* The metric's number, or METRIC_COUNT. */
+static size_t metric_of(const char *name)
+{
+    size_t m = 0;
+    while (m < METRIC_COUNT && strcmp(metric_info[m].name, name) != 0)
+        m++;
+    return m;
+}
+
+static enum status draw_entry(const struct request *r, const struct yaml_node *node, bool estimator,
+                              struct error *error)
+{
+    const bool mapping = node->kind == YAML_MAPPING;
+    const struct yaml_entry *named = yaml_find(node, "figure"), *x_said = yaml_find(node, "x"),
+                            *y_said = yaml_find(node, "y");
+    const char *name = mapping ? (named && named->value->kind == YAML_SCALAR ? named->value->text : "") : node->text;
+    size_t t = 0;
+    while (t < TYPE_COUNT && strcmp(types[t].name, name) != 0)
+        t++;
+    if (t == TYPE_COUNT)
+        return bad_figure(error, r->experiment->name, "no type", name,
+                          "loss_vs_steps, learning_rate, batch_size, schedule, variance_vs_m");
+    const struct figure_type *type = &types[t];
+    if (type->estimator != estimator)
+        return error_set(error, STATUS_USAGE, "experiment '%s': the figure %s needs %s", r->experiment->name, name,
+                         type->estimator ? "kind: estimator" : "training runs");
+    const char *x[8], *y[METRIC_COUNT];
+    size_t xs = words(x_said ? x_said->value : NULL, x, 8), ys = words(y_said ? y_said->value : NULL, y, METRIC_COUNT);
+    if (r->options->x) {
+        x[0] = r->options->x;
+        xs = 1;
+    }
+    if (r->options->y) {
+        y[0] = r->options->y;
+        ys = 1;
+    }
+    if (type->x != curve_x)
+        xs = 0; /* their abscissa is what they are for */
+    for (size_t i = 0; i < xs; i++) {
+        const char *column = x_column(x[i]);
+        if (!column || type->x_trait >= 0)
+            return bad_figure(error, r->experiment->name, "no abscissa", x[i], "steps, epochs, samples, seconds");
+        x[i] = column;
+    }
+    if (xs == 0)
+        for (xs = 0; xs < type->x_default; xs++)
+            x[xs] = type->x[xs];
+    if (ys == 0 || estimator)
+        y[ys = 0, ys++] = estimator ? "variance" : default_metric(r);
+    enum status status = STATUS_OK;
+    for (size_t j = 0; j < ys && status == STATUS_OK; j++) {
+        size_t m = metric_of(y[j]);
+        if (!estimator && (m == METRIC_COUNT || !(r->metrics & 1u << m)))
+            return bad_figure(error, r->experiment->name, "no recorded metric", y[j], "those in record: metrics");
+        for (size_t i = 0; i < xs && status == STATUS_OK; i++)
+            status = draw_pages(r, type, y[j], x[i], error);
+    }
+    return status;
+}
+
+static enum status draw_experiment(struct store *store, const char *dir, const struct stored_experiment *experiment,
+                                   const struct figure_options *options, struct error *error)
+{
+    char folder_name[OUTPUT_FOLDER_MAX];
+    struct output_folder folder;
+    struct figure_cell *cell = NULL;
+    struct arena arena = {0};
+    struct yaml_node *list = NULL;
+    size_t cells = 0;
+    unsigned metrics = 0;
+    bool estimator = false;
+    output_folder_name(experiment->name, folder_name);
+    enum status status = read_cells(store, experiment, &cell, &cells, &metrics, &estimator, error);
+    if (status != STATUS_OK)
+        return status;
+    if (cells == 0 || cells > CELLS_MAX) {
+        char reason[96];
+        snprintf(reason, sizeof reason, "%zu cells: %s", cells, cells ? "too many for a figure" : "nothing to draw");
+        options->told(options->context, experiment->name, reason);
+        free(cell);
+        return STATUS_OK;
+    }
+    status = output_folder_open(dir, folder_name, &folder, error);
+    if (status == STATUS_OK &&
+        faccessat(folder.descriptor, estimator ? "estimator.csv" : "summary.csv", R_OK, 0) != 0) {
+        status =
+            error_at(error, STATUS_NOT_FOUND, folder.path, 0, 0, "no text tables to draw from; first: sgdlab export");
+        output_folder_close(&folder);
+    }
+    if (status != STATUS_OK) {
+        free(cell);
+        return status;
+    }
+    status = copy_style(&folder, options->style, error);
+    if (status == STATUS_OK)
+        status = yaml_parse(experiment->figures, strlen(experiment->figures), "figures", &arena, &list, error);
+    struct request r = {experiment, options, &folder, cell, cells, metrics};
+    for (size_t i = 0; status == STATUS_OK && list->kind == YAML_SEQUENCE && i < list->count; i++)
+        status = draw_entry(&r, list->entry[i].value, estimator, error);
+    arena_free(&arena);
+    output_folder_close(&folder);
+    free(cell);
+    return status;
+}
+
+enum status figures_draw(struct store *store, const char *dir, const struct figure_options *options,
+                         struct error *error)
+{
+    struct stored_experiment *list;
+    size_t count;
+    bool found = false;
+    enum status status = store_read_experiments(store, &list, &count, error);
+    if (status != STATUS_OK)
+        return status;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        if (options->experiment && strcmp(options->experiment, list[i].name) != 0)
+            continue;
+        found = true;
+        status = draw_experiment(store, dir, &list[i], options, error);
+    }
+    stored_experiments_free(list, count);
+    if (status == STATUS_OK && options->experiment && !found)
+        return error_set(error, STATUS_NOT_FOUND, "no experiment '%s' in these results", options->experiment);
+    return status;
+}

@@ -1,0 +1,29 @@
+/* Figures of a results directory: for each entry of an experiment's `figures:` a gnuplot script beside the text tables,
+ * which draws from them alone, and the pictures that gnuplot makes of it. */
+#ifndef SGDLAB_FIGURE_H
+#define SGDLAB_FIGURE_H
+
+#include "store.h"
+
+enum figure_size { FIGURE_PAGE, FIGURE_COLUMN }; /* 17.5 cm and 8.5 cm wide */
+
+struct figure_options {
+    const char *const *format; /* svg, pdf, png, tex, dumb */
+    size_t format_count;
+    enum figure_size size;
+    const char *x, *y;      /* NULL: as the experiment says; else for figures of curves */
+    const char *experiment; /* NULL: all */
+    const char *style;      /* path of style.gp */
+    /* Told of every picture made, and of figures that could not be: reason, else NULL. */
+    void (*told)(void *context, const char *path, const char *reason);
+    void *context;
+};
+
+/* The formats there are, NULL-terminated. */
+extern const char *const figure_formats[];
+
+/* Draws from the exported tables in dir (STATUS_NOT_FOUND, with the command to use, where they are missing). */
+enum status figures_draw(struct store *store, const char *dir, const struct figure_options *options,
+                         struct error *error);
+
+#endif

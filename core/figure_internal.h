@@ -1,0 +1,75 @@
+/* Inside the figures: what figure.c (which figure, which cells), figure_label.c (words) and figure_script.c (gnuplot)
+ * share. */
+#ifndef SGDLAB_FIGURE_INTERNAL_H
+#define SGDLAB_FIGURE_INTERNAL_H
+
+#include <stdio.h>
+
+#include "figure.h"
+#include "store_read.h"
+
+/* What a curve can be told by. */
+enum trait {
+    TRAIT_PROBLEM,
+    TRAIT_DATA,
+    TRAIT_SAMPLING,
+    TRAIT_BATCH,
+    TRAIT_SCHEDULE,
+    TRAIT_RATE,
+    TRAIT_UPDATE,
+    TRAIT_AVERAGING,
+    TRAIT_L2,
+    TRAIT_COUNT
+};
+
+struct figure_cell {
+    uint64_t position;
+    struct cell_columns columns;
+    bool has_optimum;
+    double certificate;
+    bool linear_grid;    /* recorded steps are spaced linearly */
+    bool one_batch;      /* all cells but full batches have this batch size: it need not be said */
+    bool short_schedule; /* the schedule's name is enough to tell it */
+    size_t panel, curve;
+};
+
+enum { LABEL_MAX = 256, CURVES_MAX = 64, PANELS_PER_FIGURE = 6 };
+
+/* One figure as it is written: cells of one page, each with its panel and curve. */
+struct figure {
+    const char *experiment, *question, *folder;
+    const char *type;       /* loss_vs_steps, ... */
+    const char *metric, *x; /* columns */
+    char name[96];          /* file name without ending */
+    struct figure_cell *cell;
+    size_t cells, panels, curves;
+    uint64_t replicates, last_position;
+    bool varies[TRAIT_COUNT]; /* among the cells of the experiment */
+    bool silent[TRAIT_COUNT]; /* on the abscissa, or without meaning here */
+    bool facet[TRAIT_COUNT];  /* told by the panel, not by the curve */
+    bool sequential;          /* curves are values of one number, in order */
+    enum figure_size size;
+};
+
+/* The trait's value, for comparing and for people. */
+void trait_text(const struct figure_cell *cell, enum trait trait, char text[LABEL_MAX]);
+/* What tells a curve from the others of its panel; what tells a panel; what all cells have in common. */
+void curve_label(const struct figure *figure, const struct figure_cell *cell, char text[LABEL_MAX]);
+void panel_label(const struct figure *figure, const struct figure_cell *cell, char text[LABEL_MAX]);
+void common_label(const struct figure *figure, char text[LABEL_MAX]);
+
+/* A gnuplot expression for a text shown as it is: single quotes, doubled inside, control characters as spaces; another
+ * form where TeX would read it. Nothing in it is executed. */
+void put_text(FILE *out, const char *text);
+
+/* The scripts. */
+void script_curves(FILE *out, const struct figure *figure);
+void script_final(FILE *out, const struct figure *figure); /* last value against rate or batch size */
+void script_variance(FILE *out, const struct figure *figure);
+void script_schedule(FILE *out, const struct figure *figure);
+
+/* The words for a column of the tables on an axis. */
+const char *axis_words(const char *column);
+bool axis_is_log(const char *column);
+
+#endif
