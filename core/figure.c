@@ -18,6 +18,12 @@ enum { CURVES_WANTED = 9, CELLS_MAX = 4000, LOG_MAX = 400 };
 
 const char *const figure_formats[] = {"svg", "pdf", "png", "tex", "dumb", NULL};
 
+const struct figure_guide figure_guide[FIGURE_GUIDES] = {
+    {"1/sqrt(t)", "0.5", "slope of O(1/√t)", "slope of $O(1/\\sqrt t)$"},
+    {"1/t", "1", "slope of O(1/t)", "slope of $O(1/t)$"},
+    {"1/t^2", "2", "slope of O(1/t²)", "slope of $O(1/t^2)$"},
+};
+
 struct figure_type {
     const char *name;
     void (*script)(FILE *out, const struct figure *figure);
@@ -353,7 +359,8 @@ static enum status draw(const struct output_folder *folder, const struct figure_
     free(text);
     for (size_t i = 0; i < options->format_count && status == STATUS_OK; i++) {
         bool drawn = run_gnuplot(folder, script, options->format[i], log);
-        snprintf(path, sizeof path, "%s/%s.%s", folder->path, figure->name, options->format[i]);
+        snprintf(path, sizeof path, "%s/%s%s.%s", folder->path, figure->name,
+                 strcmp(options->format[i], "tex") == 0 ? "-latex" : "", options->format[i]);
         options->told(options->context, path, drawn ? NULL : log);
     }
     return status;
@@ -391,7 +398,7 @@ static void file_name(struct figure *f, const char *stem, const char *suffix, si
 
 /* One figure type with one metric against one abscissa, as many pages as its panels need. */
 static enum status draw_pages(const struct request *r, const struct figure_type *type, const char *metric,
-                              const char *x, struct error *error)
+                              const char *x, unsigned guides, struct error *error)
 {
     struct figure all = {
         .experiment = r->experiment->name,
@@ -402,6 +409,7 @@ static enum status draw_pages(const struct request *r, const struct figure_type 
         .replicates = r->experiment->replicates,
         .last_position = r->cell[r->cells - 1].position,
         .size = r->options->size,
+        .guides = guides,
         .cells = r->cells,
     };
     struct figure_cell *cells = malloc(2 * r->cells * sizeof *cells);
@@ -530,13 +538,24 @@ static enum status draw_entry(const struct request *r, const struct yaml_node *n
             x[xs] = type->x[xs];
     if (ys == 0 || estimator)
         y[ys = 0, ys++] = estimator ? "variance" : default_metric(r);
+    const char *theory[FIGURE_GUIDES];
+    const struct yaml_entry *theory_said = yaml_find(node, "theory");
+    unsigned guides = 0;
+    for (size_t i = words(theory_said ? theory_said->value : NULL, theory, FIGURE_GUIDES); i-- > 0;) {
+        size_t g = 0;
+        while (g < FIGURE_GUIDES && strcmp(figure_guide[g].name, theory[i]) != 0)
+            g++;
+        if (g == FIGURE_GUIDES)
+            return bad_figure(error, r->experiment->name, "no theory", theory[i], "1/sqrt(t), 1/t, 1/t^2");
+        guides |= 1u << g;
+    }
     enum status status = STATUS_OK;
     for (size_t j = 0; j < ys && status == STATUS_OK; j++) {
         size_t m = metric_of(y[j]);
         if (!estimator && (m == METRIC_COUNT || !(r->metrics & 1u << m)))
             return bad_figure(error, r->experiment->name, "no recorded metric", y[j], "those in record: metrics");
         for (size_t i = 0; i < xs && status == STATUS_OK; i++)
-            status = draw_pages(r, type, y[j], x[i], error);
+            status = draw_pages(r, type, y[j], x[i], guides, error);
     }
     return status;
 }

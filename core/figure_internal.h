@@ -35,6 +35,13 @@ struct figure_cell {
 
 enum { LABEL_MAX = 256, CURVES_MAX = 64, PANELS_PER_FIGURE = 6 };
 
+/* Slopes of theory that a figure of curves may show: t^-power. */
+enum { FIGURE_GUIDES = 3 };
+struct figure_guide {
+    const char *name, *power, *label, *tex;
+};
+extern const struct figure_guide figure_guide[FIGURE_GUIDES];
+
 /* One figure as it is written: cells of one page, each with its panel and curve. */
 struct figure {
     const char *experiment, *question, *folder;
@@ -48,6 +55,7 @@ struct figure {
     bool silent[TRAIT_COUNT]; /* on the abscissa, or without meaning here */
     bool facet[TRAIT_COUNT];  /* told by the panel, not by the curve */
     bool sequential;          /* curves are values of one number, in order */
+    unsigned guides;          /* bits 1u << number of a figure_guide */
     enum figure_size size;
 };
 

@@ -191,6 +191,7 @@ void script_curves(FILE *out, const struct figure *f)
             "x(c) = column('cell') == c && column('%s') >= left ? column('%s') : NaN\n"
             "least = -1e300\n"
             "seen(v) = v > least ? v : NaN\n"
+            "set samples 1000\n"
             "middle(c) = column('n_diverged') > 0 ? seen(column('%s_median')) : seen(column('%s_mean'))\n"
             "high(c) = seen(column('%s_q90'))\n",
             f->x, f->x, f->metric, f->metric, f->metric);
@@ -205,6 +206,11 @@ void script_curves(FILE *out, const struct figure *f)
             fprintf(out, "least = %.6g # %s\n", certificate,
                     certificate > 0 ? "how well the optimum is certified" : "the axis is logarithmic");
         fprintf(out, "low(c) = column('%s_q10') > least ? column('%s_q10') : least\n", f->metric, f->metric);
+        if (f->guides) /* through the end of the panel's first curve */
+            fprintf(out,
+                    "stats 'summary.csv' using (x(%llu)):(middle(0)) nooutput name 'G'\n"
+                    "guide(x, p) = x > G_max_x/200 && x <= G_max_x ? 0.6*G_min_y*(G_max_x/x)**p : NaN\n",
+                    (unsigned long long)first_of(f, p, SIZE_MAX)->position);
         fputs("plot \\\n", out);
         const char *separator = "";
         size_t bands = 0;
@@ -228,8 +234,16 @@ void script_curves(FILE *out, const struct figure *f)
             fputs(" notitle", out);
             separator = ",\\\n";
         }
-        if (p == 0)
+        for (size_t g = 0; g < FIGURE_GUIDES; g++)
+            if (f->guides & 1u << g)
+                fprintf(out, ",\\\n  guide(x, %s) with lines lt 7 dt %zu lw 0.7 notitle", figure_guide[g].power, g + 2);
+        if (p == 0) {
             put_key_entries(out, f);
+            for (size_t g = 0; g < FIGURE_GUIDES; g++)
+                if (f->guides & 1u << g)
+                    fprintf(out, ",\\\n  NaN with lines lt 7 dt %zu lw 0.7 title (tex ? '%s' : '%s')", g + 2,
+                            figure_guide[g].tex, figure_guide[g].label);
+        }
         fputs("\n", out);
     }
     fputs("unset multiplot\n", out);

@@ -43,7 +43,8 @@ static enum status place_open(struct place *place, struct error *error)
     int needed = snprintf(place->folder, sizeof place->folder, "%s/sgdlab-bench-XXXXXX",
                           temporary && *temporary ? temporary : "/tmp");
     if (needed < 0 || (size_t)needed >= sizeof place->folder || !mkdtemp(place->folder))
-        return error_set(error, STATUS_IO, "no temporary folder (TMPDIR): %s", strerror(errno));
+        return error_set(error, STATUS_IO, "no temporary folder %s (TMPDIR says where): %s", place->folder,
+                         strerror(errno));
     return STATUS_OK;
 }
 

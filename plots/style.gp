@@ -12,7 +12,7 @@ if (format eq 'pdf')  set terminal pdfcairo size width cm, height cm enhanced fo
 if (format eq 'png')  set terminal pngcairo size width*inch*200, height*inch*200 enhanced font font.',8' fontscale 2.1 linewidth 2.4 pointscale 1.6
 if (format eq 'tex')  set terminal cairolatex pdf size width cm, height cm linewidth 1.2
 if (format eq 'dumb') set terminal dumb size 120, 40 noenhanced
-if (format ne 'dumb') set output name.'.'.format
+if (format ne 'dumb') set output name.(tex ? '-latex' : '').'.'.format # tex writes a .pdf of its own beside the .tex
 
 set linetype 1 lc rgb '#0072b2' dt 1 pt 7
 set linetype 2 lc rgb '#d55e00' dt 2 pt 5

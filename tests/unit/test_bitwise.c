@@ -207,22 +207,22 @@ static void check_form(enum form form, size_t scenarios)
 
 Test(bitwise, dense_one_stream)
 {
-    check_form(DENSE_SHARED, 20);
+    check_form(DENSE_SHARED, 10);
 }
 
 Test(bitwise, dense_stream_per_lane)
 {
-    check_form(DENSE_STREAMS, 20);
+    check_form(DENSE_STREAMS, 10);
 }
 
 Test(bitwise, sparse_all_coordinates)
 {
-    check_form(SPARSE_PLAIN, 15);
+    check_form(SPARSE_PLAIN, 8);
 }
 
 Test(bitwise, sparse_lazy)
 {
-    check_form(SPARSE_LAZY, 30);
+    check_form(SPARSE_LAZY, 16);
 }
 
 /* Local SGD: the instruction sets of a family agree. */

@@ -101,11 +101,11 @@ static struct lazy_case plain_case(size_t averager, uint64_t seed)
         .averager = averagers[averager].name,
         .averager_value = averagers[averager].value,
         .n = 80,
-        .d = 600,
+        .d = 400,
         .nonzeros = 3,
         .batch = 1,
         .points = 3,
-        .steps = 700,
+        .steps = 600,
         .seed = seed,
     };
 }

@@ -72,12 +72,10 @@ Test(optimum_kinks, hinge_by_hand)
 /* Orthogonal columns of length sqrt(n): the lasso is soft thresholding of a_j.y/n. */
 Test(optimum_kinks, lasso_by_hand)
 {
-    static const double rows[] = {1.0, 1.0, 1.0, 1.0, 1.0, -1.0, 1.0, -1.0, 1.0, 1.0, -1.0, -1.0},
-                        y[] = {4.0, 1.0, -1.0, 2.0}; /* a.y/n = 1.5, 0, 1 */
+    static const double y[] = {4.0, 1.0, -1.0, 2.0};
     struct scene s;
     scene_open(&s, SQUARES, 4, 3, (double[]){1, 1, 1, 1, -1, 1, 1, 1, -1, 1, -1, -1}, y);
-    (void)rows;
-    double shrunk[3], value = 0.0, target[3] = {0};
+    double shrunk[3], target[3] = {0};
     for (size_t j = 0; j < 3; j++) {
         for (size_t i = 0; i < 4; i++)
             target[j] += s.data.train.value[i * s.data.train.stride + j] * y[i] / 4.0;
@@ -85,8 +83,7 @@ Test(optimum_kinks, lasso_by_hand)
     }
     s.problem.l1 = 0.6;
     const struct reference *r = scene_solve(&s);
-    value = problem_value(&s.problem, shrunk, NULL);
-    cr_assert(within(r->f, value, 1e-14));
+    cr_assert(within(r->f, problem_value(&s.problem, shrunk, NULL), 1e-14));
     for (size_t j = 0; j < 3; j++)
         cr_assert(within(r->x[j], shrunk[j], 1e-12) && (shrunk[j] != 0.0 || r->x[j] == 0.0), "%zu", j);
     cr_assert(isnan(r->grad_norm));
@@ -137,11 +134,11 @@ Test(optimum_kinks, vertices_enumerated)
  * has g = 0. */
 Test(optimum_kinks, l1_conditions)
 {
+    size_t zeros = 0;
     for (int loss = SQUARES; loss <= LOGISTIC; loss++)
         for (uint64_t seed = 1; seed <= 20; seed++) {
             struct scene s;
             double gradient[6];
-            size_t zeros = 0;
             scene_random(&s, (enum loss)loss, 40, 6, true, seed % 4 == 0, seed);
             s.problem.l2 = seed % 2 ? 0.0 : 0.02;
             s.problem.l1 = 0.05;
@@ -151,9 +148,11 @@ Test(optimum_kinks, l1_conditions)
             for (size_t j = 0; j < 5; j++) {
                 zeros += r->x[j] == 0.0;
                 if (r->x[j] == 0.0)
-                    cr_assert(fabs(gradient[j]) <= 0.05 * (1.0 + 1e-12), "seed %d loss %d coordinate %zu: %g", (int)seed, loss, j, gradient[j]);
+                    cr_assert(fabs(gradient[j]) <= 0.05 * (1.0 + 1e-12), "seed %llu loss %d coordinate %zu: %g",
+                              (unsigned long long)seed, loss, j, gradient[j]);
                 else
-                    cr_assert(within(gradient[j], -copysign(0.05, r->x[j]), 1e-10), "seed %d loss %d coordinate %zu: %g at %g", (int)seed, loss, j,
+                    cr_assert(within(gradient[j], -copysign(0.05, r->x[j]), 1e-10),
+                              "seed %llu loss %d coordinate %zu: %g at %g", (unsigned long long)seed, loss, j,
                               gradient[j], r->x[j]);
             }
             cr_assert(within(gradient[5], 0.0, 1e-12));
@@ -161,9 +160,9 @@ Test(optimum_kinks, l1_conditions)
             r = scene_solve(&s);
             for (size_t j = 0; j < 5; j++)
                 cr_assert(fabs(r->x[j]) < 1e-9);
-            cr_assert(zeros < 5);
             scene_close(&s);
         }
+    cr_assert(zeros > 20 && zeros < 180); /* of 200: both conditions were met */
 }
 
 /* Every combination; around each optimum no point is better than the certificate allows. */

@@ -53,9 +53,14 @@ Test(optimum_large, agrees_with_dense)
             check_same(&s, kinked ? "dual coordinate descent" : "conjugate gradients");
             s.problem.l1 = 0.03;
             check_same(&s, kinked ? "dual coordinate descent" : "coordinate descent");
-            s.problem.radius = 0.3;
-            check_same(&s, "secular");
+            double norm2 = 0.0;
+            for (size_t j = 0; j < 6; j++)
+                norm2 += s.reference->x[j] * s.reference->x[j];
+            s.problem.radius = 0.5 * sqrt(norm2);
+            if (s.problem.radius > 0.0)
+                check_same(&s, "secular");
             s.problem.l1 = 0.0;
+            s.problem.radius = 0.1;
             check_same(&s, "secular");
             s.problem.radius = INFINITY;
             s.problem.l2 = 0.0;
