@@ -21,14 +21,15 @@ check "the nearest kind is named" has err "nearest: 'schedules'"
 run 0 "version" --version
 check "version has a number" matches out '^sgdlab [0-9]+\.[0-9]+'
 run 0 "help" --help
-for command in run status merge export plot digest list data; do
+for command in run status merge export plot digest list data bench; do
     check "help names $command" matches out "^  $command +[a-z]"
 done
-for command in run status merge export digest list data plot; do
+for command in run status merge export digest list data plot bench; do
     run 0 "$command --help" "$command" --help
-    check "$command --help has an example" matches out "^ *sgdlab $command"
+    sed -n '/^Examples\{0,1\}:/,$p' out >example
+    check "$command --help has an example" has example "sgdlab $command"
 done
-run 2 "no command" 
+run 2 "no command"
 check "no command prints the commands" has err "sgdlab COMMAND"
 run 2 "an unknown command" rnu
 check "the nearest command is named" has err "did you mean 'run'?"
