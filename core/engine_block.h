@@ -70,8 +70,9 @@ struct block {
     size_t point;
     double train_seconds, measure_seconds;
     size_t measure_width; /* lanes of the measured iterates: width, or 1 for the mean of local SGD's workers */
-    bool use_quadratic;
-    double *h, *optimum; /* [dim][stride], [dim][width] */
+    bool *has_optimum;    /* [trajectories] */
+    bool all_quadratic;   /* h serves every lane, else full passes serve those without an optimum, or all */
+    double *h, *optimum;  /* [dim][stride] (NULL: no quadratic form), [dim][width] */
     size_t h_stride;
     double *pass_scratch, *measured_gradient, *worker_mean; /* [FULL_PASS_ROWS][width], [dim][width], [dim][8] */
     double *sum, *correct, *form, *grad2;                   /* [width] */

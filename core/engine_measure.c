@@ -59,29 +59,31 @@ static void measure_training(struct block *b, const double *x, size_t observer, 
     if (b->h) {
         b->kernels->quadratic(b->h, b->h_stride, l->dim, l->penalized, l->l2, b->optimum, x, width,
                               b->measured_gradient, b->form, b->grad2);
-        for (size_t k = 0; k < b->trajectories; k++) {
-            gap[k] = 0.5 * b->form[k];
-            loss[k] = b->lane_request[k]->config->reference->f + gap[k];
-            norm[k] = b->grad2[k];
-        }
-    } else {
-        if (wanted & (1u << METRIC_LOSS | 1u << METRIC_GAP | 1u << METRIC_ACCURACY)) {
-            bool classes = wanted & 1u << METRIC_ACCURACY;
-            b->kernels->full_loss(l->a, l->y, l->loss, x, width, b->pass_scratch, b->sum, classes ? b->correct : NULL);
-            for (size_t k = 0; k < b->trajectories; k++) {
-                const struct reference *r = b->lane_request[k]->config->reference;
-                loss[k] = b->sum[k] / (double)l->a->rows + penalty_value(b, x, k);
-                gap[k] = r && r->exists ? loss[k] - r->f : 0;
-                b->correct[k] /= (double)l->a->rows;
+        for (size_t k = 0; k < b->trajectories; k++)
+            if (b->has_optimum[k]) {
+                gap[k] = 0.5 * b->form[k];
+                loss[k] = b->lane_request[k]->config->reference->f + gap[k];
+                norm[k] = b->grad2[k];
             }
-            if (classes)
-                put(b, observer, METRIC_ACCURACY, b->correct);
+    }
+    if (!b->all_quadratic && wanted & (1u << METRIC_LOSS | 1u << METRIC_GAP | 1u << METRIC_ACCURACY)) {
+        bool classes = wanted & 1u << METRIC_ACCURACY;
+        b->kernels->full_loss(l->a, l->y, l->loss, x, width, b->pass_scratch, b->sum, classes ? b->correct : NULL);
+        for (size_t k = 0; k < b->trajectories; k++) {
+            b->correct[k] /= (double)l->a->rows;
+            if (b->h && b->has_optimum[k])
+                continue;
+            loss[k] = b->sum[k] / (double)l->a->rows + penalty_value(b, x, k);
+            gap[k] = b->has_optimum[k] ? loss[k] - b->lane_request[k]->config->reference->f : 0;
         }
-        if (wanted & 1u << METRIC_GRAD_NORM2) {
-            b->kernels->full_gradient(l->a, l->y, l->loss, x, width, b->pass_scratch, b->measured_gradient);
-            for (size_t k = 0; k < b->trajectories; k++)
+        if (classes)
+            put(b, observer, METRIC_ACCURACY, b->correct);
+    }
+    if (!b->all_quadratic && wanted & 1u << METRIC_GRAD_NORM2) {
+        b->kernels->full_gradient(l->a, l->y, l->loss, x, width, b->pass_scratch, b->measured_gradient);
+        for (size_t k = 0; k < b->trajectories; k++)
+            if (!b->h || !b->has_optimum[k])
                 norm[k] = gradient_norm2(b, x, k);
-        }
     }
     if (wanted & 1u << METRIC_LOSS)
         put(b, observer, METRIC_LOSS, loss);

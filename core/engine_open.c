@@ -270,7 +270,7 @@ static enum status open_lanes(struct block *b, struct error *error)
     const size_t tile =
         b->is_lazy && b->max_batch > ROW_TILE ? b->max_batch : ROW_TILE; /* a lazy step keeps its whole batch */
     l->z = TAKE(tile * width, double);
-    l->target = TAKE(round_up(tile, 8), double);
+    l->target = TAKE(b->each ? tile * width : round_up(tile, 8), double);
     l->norm2 = TAKE(width, double);
     l->factor = TAKE(width, double);
     b->limit2 = TAKE(width, double);
@@ -279,13 +279,13 @@ static enum status open_lanes(struct block *b, struct error *error)
     if (first->clip == CLIP_SAMPLE)
         row_norm = TAKE(l->a->rows, double);
     if (b->each && !l->a->sparse) {
-        /* As many gathered rows as fit a quarter of a usual first-level cache. */
-        l->gather_rows = 1024 / d;
+        /* As many gathered rows as fit a usual first-level cache beside the iterates. */
+        l->gather_rows = 4096 / (d * width);
         if (l->gather_rows < 1)
             l->gather_rows = 1;
         if (l->gather_rows > ROW_TILE)
             l->gather_rows = ROW_TILE;
-        l->rows = TAKE(l->gather_rows * d * 8, double);
+        l->rows = TAKE(l->gather_rows * d * width, double);
     }
     b->gain = TAKE(b->observers, double *);
     l->mean = TAKE(b->observers, double *);
@@ -349,11 +349,17 @@ static enum status open_record(struct block *b, struct error *error)
     const size_t width = l->width, d = l->dim, padded = round_up(d, 8);
     const unsigned wanted = first->metrics;
     const struct matrix *test = &first->problem.data->test;
-    b->use_quadratic = first->problem.type->quadratic && l->penalty <= PENALTY_L2 && !l->project && !l->a->sparse &&
-                       d <= l->a->rows && d <= 1024;
-    for (size_t k = 0; k < b->trajectories; k++) {
+    /* Lane by lane: what its neighbours know of their optima must not change a lane's numbers. */
+    const bool quadratic = first->problem.type->quadratic && l->penalty <= PENALTY_L2 && !l->project && !l->a->sparse &&
+                           d <= l->a->rows && d <= 1024;
+    bool some = false;
+    b->has_optimum = TAKE(b->trajectories, bool);
+    b->all_quadratic = quadratic;
+    for (size_t k = 0; k < b->trajectories && !status; k++) {
         const struct reference *r = b->lane_request[k]->config->reference;
-        b->use_quadratic = b->use_quadratic && r && r->exists;
+        b->has_optimum[k] = r && r->exists;
+        some = some || b->has_optimum[k];
+        b->all_quadratic = b->all_quadratic && b->has_optimum[k];
     }
     b->measure_width = b->workers > 1 ? 1 : width;
     b->pass_scratch = TAKE(FULL_PASS_ROWS * width, double);
@@ -365,7 +371,7 @@ static enum status open_record(struct block *b, struct error *error)
     b->grad2 = TAKE(width, double);
     if (b->workers > 1)
         b->worker_mean = TAKE(padded * width, double);
-    if (b->use_quadratic && wanted & (1u << METRIC_LOSS | 1u << METRIC_GAP | 1u << METRIC_GRAD_NORM2)) {
+    if (quadratic && some && wanted & (1u << METRIC_LOSS | 1u << METRIC_GAP | 1u << METRIC_GRAD_NORM2)) {
         b->h_stride = padded;
         b->h = TAKE(padded * padded, double);
         if (!status)
@@ -373,11 +379,9 @@ static enum status open_record(struct block *b, struct error *error)
     }
     if (status)
         return status;
-    for (size_t k = 0; k < b->trajectories; k++) {
-        const struct reference *r = b->lane_request[k]->config->reference;
-        for (size_t j = 0; r && r->exists && j < d; j++)
-            b->optimum[j * b->measure_width + k] = r->x[j];
-    }
+    for (size_t k = 0; k < b->trajectories; k++)
+        for (size_t j = 0; b->has_optimum[k] && j < d; j++)
+            b->optimum[j * b->measure_width + k] = b->lane_request[k]->config->reference->x[j];
     for (size_t i = 0; i < b->runs; i++) {
         const struct run_config *c = b->request[i].config;
         const bool optimum = c->reference && c->reference->exists;

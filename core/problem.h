@@ -25,6 +25,8 @@ struct scalar_loss {
 struct vector_loss {
     /* z[rows][width] -> slope(z, y[row]) in place */
     void (*slope)(size_t rows, size_t width, const double *y, double *z);
+    /* slope(z, y): the bits that a lane gets */
+    double (*slope_one)(double z, double y);
     /* z[count] -> slope(z, y[count]) in place, entry by entry */
     void (*slope_each)(size_t count, const double *y, double *z);
     /* sum[width] += value(z[row][lane], y[row]), rows in order */

@@ -8,6 +8,8 @@
 #include "reference_internal.h"
 #include "scalar_loss.h"
 
+static const double HESSIAN_COST_MAX = 3e8; /* multiply-adds */
+
 /* false: a loss that no solver here knows. */
 static bool objective_open(const struct problem *problem, struct objective *o)
 {
@@ -69,6 +71,13 @@ static bool one_class(const struct objective *o, struct candidate *candidate)
 enum status solve_penalized(const struct objective *o, struct candidate *candidate, struct error *error)
 {
     const struct null_space none = {0};
+    if (objective_smooth(o) && linear_gram_cost(o->a) > HESSIAN_COST_MAX) {
+        /* Conjugate gradients are mostly faster than such a Hessian; where they are not good enough they are a start.
+         */
+        enum status status = newton_cg_solve(o, candidate, error);
+        if (status != STATUS_OK || !objective_dense(o) || candidate->gap <= objective_goal(o, candidate->f))
+            return status;
+    }
     if (objective_dense(o))
         return objective_smooth(o) ? newton_solve(o, &none, candidate, error)
                                    : interior_solve(o, &none, candidate, error);
@@ -122,8 +131,10 @@ static enum status solve_scaled(const struct objective *o, struct candidate *can
     struct objective inner = *o;
     int *exponent = calloc(d ? d : 1, sizeof *exponent);
     double *weight = vector_alloc(o->n + d, error), *norm2 = weight + o->n;
-    enum status status = exponent && weight ? STATUS_OK : error_memory(error, d * sizeof(int), "scales of columns");
-    if (status == STATUS_OK) {
+    enum status status = STATUS_MEMORY;
+    if (!exponent || !weight) {
+        error_memory(error, d * sizeof *exponent, "scales of columns");
+    } else {
         for (size_t i = 0; i < o->n; i++)
             weight[i] = 1.0 / (double)o->n;
         linear_squares(o->a, weight, norm2);

@@ -98,7 +98,7 @@ static enum status tridiagonal_top(size_t k, const double *diagonal, const doubl
 static enum status largest_lanczos(const struct gram_operator *op, double *largest, struct error *error)
 {
     size_t d = op->a->cols;
-    double *v = vector_alloc(3 * d + 2 * LANCZOS_MAX, error), *before = v + d, *next = before + d;
+    double *v = vector_alloc(3 * d + (size_t)2 * LANCZOS_MAX, error), *before = v + d, *next = before + d;
     if (!v)
         return STATUS_MEMORY;
     double *diagonal = next + d, *beside = diagonal + LANCZOS_MAX, beta = 0.0;

@@ -33,6 +33,7 @@ static enum status columns_make(const struct matrix *a, struct columns *out, str
                             .value = calloc(nnz ? nnz : 1, sizeof *out->value)};
     if (!out->start || !out->sample || !out->value) {
         columns_free(out);
+        *out = (struct columns){0};
         return error_memory(error, nnz * (sizeof *out->value + sizeof *out->sample), "the data by columns");
     }
     /* Count into start[j + 2], sum, fill with start[j + 1] as the running end of column j. */

@@ -87,19 +87,19 @@ static enum status newton_iterate(struct newton *s, struct candidate *candidate,
 {
     const struct objective *o = s->o;
     double *x = candidate->x, f;
-    bool moved = true;
+    bool moved = true, constant = o->kind == LOSS_SQUARES; /* its Hessian */
     for (int k = 0; k < STEPS_MAX && moved; k++) {
         enum status status = certificate_value(o, x, &f, s->gradient, error);
         if (status != STATUS_OK)
             return status;
         if (o->kind == LOSS_LOGISTIC && objective_bare(o) && separates(o, candidate))
             return STATUS_OK;
-        if (!newton_factor(s, x))
+        if ((k == 0 || !constant) && !newton_factor(s, x))
             break;
         newton_direction(s);
         double slope = vector_dot(o->d, s->gradient, s->step);
         if (-slope <= 1e-10 * fmax(f, o->floor)) {
-            if ((status = newton_refine(s, x, error)) != STATUS_OK || !newton_factor(s, x))
+            if ((status = newton_refine(s, x, error)) != STATUS_OK || (!constant && !newton_factor(s, x)))
                 return status;
             double smallest = dense_smallest(o->d, s->hessian, s->scale);
             status = certificate_gradient(o, s->scale, smallest, candidate, error);

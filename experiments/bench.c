@@ -368,6 +368,10 @@ int command_bench(int argc, char **argv)
         status = bench_programs(&bench->rows, settings, &bench->programs, &error);
     if (!status && !arguments.json)
         print_programs(&bench->programs);
+    if (!status && !bench->rows.rows && !bench->programs.has_sweep && !bench->programs.has_plan &&
+        !bench->programs.has_store)
+        status = error_set(&error, STATUS_USAGE, "no row's title holds '%s' (sgdlab bench --quick shows them all)",
+                           settings->only);
     if (!status)
         status = bench_measure(&bench->rows, settings, bench->bandwidth, &bench->triad_bytes, &error);
     if (!status && arguments.json)

@@ -5,6 +5,7 @@
 #include <ftw.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,36 @@ struct usage {
     double bytes;               /* of its store */
     double training, measuring; /* seconds, summed over the runs */
 };
+
+/* ---- signals: the temporary folder must not be left behind ---- */
+
+/* A signal handler can reach nothing else. */
+static atomic_bool stop_asked;
+
+static void on_signal(int number)
+{
+    (void)number;
+    atomic_store(&stop_asked, true);
+}
+
+enum { SIGNALS = 3 };
+static const int signals[SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
+
+/* Those that were ignored from the start stay so. */
+static void catch_signals(struct sigaction before[SIGNALS])
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < SIGNALS; i++)
+        if (sigaction(signals[i], NULL, &before[i]) == 0 && before[i].sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+}
+
+static void release_signals(const struct sigaction before[SIGNALS])
+{
+    for (size_t i = 0; i < SIGNALS; i++)
+        sigaction(signals[i], &before[i], NULL);
+}
 
 /* ---- processes and files ---- */
 
@@ -68,22 +99,31 @@ static enum status write_text(const char *path, const char *text, struct error *
     return good ? STATUS_OK : error_set(error, STATUS_IO, "%s: %s", path, strerror(errno));
 }
 
-/* Ctrl-C reaches the child too, which then stops in order; this program must live to remove its folder. */
-static enum status wait_for(pid_t child, const char *what, struct usage *usage, struct error *error)
+/* What a child wrote to standard error decides only when it failed: told to go on, it would name a folder that is gone.
+ */
+static enum status wait_for(pid_t child, const char *messages, struct usage *usage, struct error *error)
 {
     struct rusage resources;
     int state;
-    while (wait4(child, &state, 0, &resources) < 0)
+    while (wait4(child, &state, 0, &resources) < 0) {
         if (errno != EINTR)
-            return error_set(error, STATUS_IO, "waiting for %s: %s", what, strerror(errno));
+            return error_set(error, STATUS_IO, "waiting for sgdlab run: %s", strerror(errno));
+        if (atomic_load(&stop_asked))
+            kill(child, SIGTERM); /* it stops in order */
+    }
     usage->memory = 1024.0 * (double)resources.ru_maxrss;
     if (WIFEXITED(state) && WEXITSTATUS(state) == EXIT_FINE)
         return STATUS_OK;
-    if ((WIFEXITED(state) && WEXITSTATUS(state) == EXIT_INTERRUPTED) ||
-        (WIFSIGNALED(state) && WTERMSIG(state) == SIGINT))
+    if (atomic_load(&stop_asked) || (WIFEXITED(state) && WEXITSTATUS(state) == EXIT_INTERRUPTED))
         return error_set(error, STATUS_INTERRUPTED, "interrupted");
-    return error_set(error, STATUS_IO, "%s ended with %s %d", what, WIFEXITED(state) ? "status" : "signal",
-                     WIFEXITED(state) ? WEXITSTATUS(state) : WTERMSIG(state));
+    char text[512] = "";
+    FILE *file = fopen(messages, "r");
+    text[file ? fread(text, 1, sizeof text - 1, file) : 0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    if (file)
+        fclose(file);
+    return error_set(error, STATUS_IO, "sgdlab run ended with %s %d: %s", WIFEXITED(state) ? "status" : "signal",
+                     WIFEXITED(state) ? WEXITSTATUS(state) : WTERMSIG(state), text);
 }
 
 /* Runs this program with these arguments (NULL-terminated, [0] is its name), its output thrown away. */
@@ -91,34 +131,22 @@ static enum status run_program(const struct place *place, const char *const *arg
                                struct error *error)
 {
     posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t defaults;
     pid_t child;
-    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGINT);
+    char messages[PATH_SIZE];
+    snprintf(messages, sizeof messages, "%s/messages", place->folder);
     int failure = posix_spawn_file_actions_init(&actions);
     if (failure)
         return error_set(error, STATUS_MEMORY, "starting %s: %s", place->program, strerror(failure));
-    failure = posix_spawnattr_init(&attributes);
-    if (failure) {
-        posix_spawn_file_actions_destroy(&actions);
-        return error_set(error, STATUS_MEMORY, "starting %s: %s", place->program, strerror(failure));
-    }
-    sigaction(SIGINT, &ignore, &before);
     failure = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    if (!failure && before.sa_handler != SIG_IGN) {
-        posix_spawnattr_setsigdefault(&attributes, &defaults);
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-    }
+    if (!failure)
+        failure =
+            posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, messages, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     const double start = bench_now();
     if (!failure)
-        failure = posix_spawn(&child, place->program, &actions, &attributes, (char *const *)argument, environ);
+        failure = posix_spawn(&child, place->program, &actions, NULL, (char *const *)argument, environ);
     enum status status = failure ? error_set(error, STATUS_IO, "starting %s: %s", place->program, strerror(failure))
-                                 : wait_for(child, "sgdlab run", usage, error);
+                                 : wait_for(child, messages, usage, error);
     usage->seconds = bench_now() - start;
-    sigaction(SIGINT, &before, NULL);
-    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return status;
 }
@@ -218,6 +246,8 @@ static enum status bench_sweep(struct bench_rows *rows, const struct bench_setti
             status = run_experiment(place, yaml, "1/1", 1, &one, error);
         if (!status)
             status = bench_rate(&rows->program_kernel, &after, error);
+        if (!status && atomic_load(&stop_asked))
+            status = error_set(error, STATUS_INTERRUPTED, "interrupted");
         if (!status && result->sweep.two)
             status = run_experiment(place, yaml, "1/1", 2, &two, error);
         if (status)
@@ -319,13 +349,16 @@ enum status bench_programs(struct bench_rows *rows, const struct bench_settings 
                                const struct place *place, struct bench_programs *result, struct error *error);
     } parts[] = {{"whole program", bench_sweep}, {"plan", bench_plan}, {"store", bench_store}};
     struct place place;
+    struct sigaction before[SIGNALS];
     enum status status = place_open(&place, error);
     memset(out, 0, sizeof *out);
     if (status)
         return status;
+    catch_signals(before);
     for (size_t i = 0; i < sizeof parts / sizeof *parts && !status; i++)
         if (!settings->only || strstr(parts[i].title, settings->only))
             status = parts[i].measure(rows, settings, &place, out, error);
     remove_all(place.folder);
+    release_signals(before);
     return status;
 }

@@ -281,14 +281,16 @@ static const struct {
     {"portable", plain_loop_portable, bench_fma_portable, bench_triad_portable, 2},
 };
 
-/* Those that this CPU runs; portable ones, which are there for CPUs without FMA, only where there are no others. */
+/* Those that this CPU runs; portable ones, which are there for CPUs without FMA, only where there are no others or the
+ * user chose them. */
 static void find_isas(struct bench_rows *rows)
 {
     const struct kernel_set *set[3];
     const size_t count = kernels_available(set);
-    for (size_t i = 0; i < (count > 1 ? count - 1 : 1); i++)
+    for (size_t i = 0; i < count; i++)
         for (size_t c = 0; c < sizeof compiled / sizeof *compiled; c++)
-            if (strcmp(set[i]->name, compiled[c].name) == 0)
+            if (strcmp(set[i]->name, compiled[c].name) == 0 &&
+                (i + 1 < count || count == 1 || set[i] == kernels_active()))
                 rows->isa[rows->isas++] = (struct bench_isa){
                     .kernels = set[i],
                     .plain_loop = compiled[c].plain_loop,

@@ -55,8 +55,8 @@ struct lane_block {
     /* scratch */
     double *gradient; /* [dim][width]: a batch's sum where it does not fit the registers */
     double *z;        /* [ROW_TILE][width] */
-    double *target;   /* [ROW_TILE][width] */
-    double *rows;     /* stream per lane: [gather_rows][dim][8] */
+    double *target;   /* [ROW_TILE], or [ROW_TILE][width] with a stream per lane */
+    double *rows;     /* stream per lane: [gather_rows][dim][width] */
     size_t gather_rows;
     double *norm2, *factor; /* [width] */
 };

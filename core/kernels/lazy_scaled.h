@@ -300,7 +300,6 @@ static void lazy_settle(struct lane_block *b)
     for (size_t q = 0; q < b->averages; q++) {
         lazy->average[q].shrink = 1;
         lazy->average[q].begin = 0;
-        lazy->average[q].kept = false;
     }
     lazy->now = 0;
 }

@@ -13,6 +13,14 @@ static void slope_rows(size_t rows, size_t width, const double *y, double *z)
     }
 }
 
+/* One number: spread over a vector, because a vector load right after the store of one double would wait for it. */
+static double slope_one(double z, double y)
+{
+    double slope[VL] __attribute__((aligned(64)));
+    v_store(slope, loss_slope(v_set1(z), v_set1(y)));
+    return slope[0];
+}
+
 static void slope_each(size_t count, const double *y, double *z)
 {
     for (size_t k = 0; k < count; k += VL)
@@ -34,5 +42,8 @@ static void value_each(size_t count, const double *y, double *z)
         v_store(z + k, loss_value(v_load(z + k), v_load(y + k)));
 }
 
-static const struct vector_loss vector_loss = {
-    .slope = slope_rows, .slope_each = slope_each, .value = value_rows, .value_each = value_each};
+static const struct vector_loss vector_loss = {.slope = slope_rows,
+                                               .slope_one = slope_one,
+                                               .slope_each = slope_each,
+                                               .value = value_rows,
+                                               .value_each = value_each};

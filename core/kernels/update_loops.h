@@ -1,12 +1,18 @@
 /* The loops of one update rule, fused with the gradient kernels. A rule's file defines
- *     enum { UPDATE_PARAMS = .., UPDATE_SLOTS = .. };
+ *     enum { UPDATE_PARAMS = .., UPDATE_SLOTS = .., UPDATE_IS_PLAIN = 0 };   (1: apply is x - eta g and no more)
  *     ALWAYS_INLINE vd apply(const vd *param, vd eta, vd g, vd x, vd *slot);      // returns the new x
- * and then includes this header, which defines advance_shared, advance_each and apply_scalar for its descriptor.
+ * and then includes this header, which defines advance_shared and advance_each for its descriptor.
  *
- * One step, in this order for every path (interfaces: g is a mean over the batch):
- *   g = (sum_i slope_i a_i) / b   [each slope_i first scaled by min(1, tau/|g_i|): clip_sample]   [g scaled likewise:
- * clip batch] g += l2 x  and  g += l1 sign(x) (subgradient form), on penalised coordinates x = apply(eta, g, x) x =
- * soft(x, eta l1) (proximal form);   x = x min(1, radius/|x|);   mean += c (x - mean) for each average. */
+ * One step, in this order for every path (g is a mean over the batch; penalties see penalised coordinates only):
+ *
+ *   1. g = (sum_i slope_i a_i) / b, each slope_i first scaled by min(1, tau/|g_i|) where samples are clipped;
+ *      g scaled likewise where batches are
+ *   2. g += l2 x, and g += l1 sign(x) in the subgradient form
+ *   3. x = apply(eta, g, x)
+ *   4. x = soft(x, eta l1) in the proximal form
+ *   5. x = x min(1, radius/|x|)
+ *   6. mean += c (x - mean) for each average
+ */
 #include "kernels/block.h"
 #include "kernels/dense.h"
 #include "kernels/isa.h"
@@ -65,9 +71,20 @@ ALWAYS_INLINE void apply_at(const struct lane_tile *t, int v, size_t at, vd g, e
     v_store(t->x + at, x);
 }
 
+/* The same for a batch of one sample, whose gradient is slope * entry. Where the rule is x - eta g and nothing is added
+ * to g (direct), x - (eta slope) entry saves a multiplication a coordinate and a rounding. */
+ALWAYS_INLINE void apply_one(const struct lane_tile *t, int v, size_t at, vd entry, vd slope, enum penalty penalty,
+                             bool direct)
+{
+    if (UPDATE_IS_PLAIN && direct)
+        v_store(t->x + at, v_fnma(entry, v_mul(t->eta[v], slope), v_load(t->x + at)));
+    else
+        apply_at(t, v, at, v_mul(entry, slope), penalty);
+}
+
 /* Gradient and step of coordinates j0 .. j1-1 for lanes k .. k+nv*VL-1: the sums never leave the registers. */
 ALWAYS_INLINE void fused_range(struct lane_block *b, const double *const *row, size_t rows, const double *eta,
-                               size_t j0, size_t j1, size_t k, enum penalty penalty, const int nv)
+                               size_t j0, size_t j1, size_t k, enum penalty penalty, bool direct, const int nv)
 {
     struct lane_tile t;
     load_tile(b, eta, k, penalty, &t, nv);
@@ -80,7 +97,7 @@ ALWAYS_INLINE void fused_range(struct lane_block *b, const double *const *row, s
         for (size_t j = j0; j < j1; j++) {
             vd a = v_set1(only[j]);
             UNROLL for (int v = 0; v < nv; v++)
-                apply_at(&t, v, j * width + k + (size_t)(v * VL), v_mul(a, zr[v]), penalty);
+                apply_one(&t, v, j * width + k + (size_t)(v * VL), a, zr[v], penalty, direct);
         }
         return;
     }
@@ -104,10 +121,11 @@ ALWAYS_INLINE void fused_range(struct lane_block *b, const double *const *row, s
 
 static void fused_lanes(struct lane_block *b, const double *const *row, size_t rows, const double *eta)
 {
-#define RANGE(penalty) FOR_LANE_TILES(b->width, fused_range(b, row, rows, eta, 0, b->penalized, k, penalty, nv))
+#define RANGE(penalty) FOR_LANE_TILES(b->width, fused_range(b, row, rows, eta, 0, b->penalized, k, penalty, false, nv))
     switch (b->penalty) {
     case PENALTY_NONE:
-        break;
+        FOR_LANE_TILES(b->width, fused_range(b, row, rows, eta, 0, b->dim, k, PENALTY_NONE, true, nv));
+        return;
     case PENALTY_L2:
         RANGE(PENALTY_L2);
         break;
@@ -119,9 +137,8 @@ static void fused_lanes(struct lane_block *b, const double *const *row, size_t r
         break;
     }
 #undef RANGE
-    size_t rest = b->penalty == PENALTY_NONE ? 0 : b->penalized;
-    if (rest < b->dim)
-        FOR_LANE_TILES(b->width, fused_range(b, row, rows, eta, rest, b->dim, k, PENALTY_NONE, nv));
+    if (b->penalized < b->dim)
+        FOR_LANE_TILES(b->width, fused_range(b, row, rows, eta, b->penalized, b->dim, k, PENALTY_NONE, false, nv));
 }
 
 /* One lane: vectors run over coordinates instead. Rows, x and slots are padded with zeros to whole vectors, and a mask
@@ -160,7 +177,10 @@ ALWAYS_INLINE void fused_single(struct lane_block *b, const double *const *row, 
         const double *only = row[0];
         const vd z0 = v_set1(z[0]);
         for (size_t j = 0; j < d; j += VL)
-            apply_single(&t, mask, l1, l2, j, v_mul(v_load(only + j), z0), penalty);
+            if (UPDATE_IS_PLAIN && penalty == PENALTY_NONE)
+                apply_one(&t, 0, j, v_load(only + j), z0, penalty, true);
+            else
+                apply_single(&t, mask, l1, l2, j, v_mul(v_load(only + j), z0), penalty);
         return;
     }
     for (size_t j = 0; j < d; j += VL) {
@@ -259,9 +279,12 @@ static void fused_step(struct lane_block *b, const double *const *row, size_t ro
 /* z[rows][width] -> slopes, clipped sample by sample where asked. */
 static void slopes(struct lane_block *b, const uint32_t *index, size_t rows)
 {
-    for (size_t r = 0; r < rows; r++)
+    const bool one = b->width == 1 && rows == 1;
+    for (size_t r = 0; r < rows && !one; r++)
         b->target[r] = b->y[index[r]];
-    if (b->width == 1)
+    if (one)
+        b->z[0] = b->loss->slope_one(b->z[0], b->y[index[0]]);
+    else if (b->width == 1)
         b->loss->slope_each((rows + 7) / 8 * 8, b->target, b->z);
     else
         b->loss->slope(rows, b->width, b->target, b->z);
@@ -336,33 +359,28 @@ static void advance_shared(struct lane_block *b, size_t count)
 
 /* ---- a sample per lane ---- */
 
-/* Clips the slopes of eight lanes' own samples where asked. */
-ALWAYS_INLINE void clip_each(const struct lane_block *b, const uint32_t *sample, double *z)
+/* Clips slopes z[count] of the lanes' own samples where asked. */
+static void clip_each(const struct lane_block *b, const uint32_t *sample, double *z, size_t count)
 {
-    if (b->clip > 0 && b->clip_sample)
-        for (size_t q = 0; q < 8; q++) {
-            double bound = b->clip / (fabs(z[q]) * b->row_norm[sample[q]]);
-            z[q] *= bound < 1.0 ? bound : 1.0;
-        }
+    for (size_t q = 0; q < count && b->clip > 0 && b->clip_sample; q++) {
+        double bound = b->clip / (fabs(z[q]) * b->row_norm[sample[q]]);
+        z[q] *= bound < 1.0 ? bound : 1.0;
+    }
 }
 
-/* z[8] = slope(a_i.x, y_i), clipped where asked, for one sample of each of eight lanes; keeps the rows in
- * gathered[d][8]. */
-ALWAYS_INLINE void gather_slope(const struct lane_block *b, const uint32_t *sample, size_t k, double *gathered,
-                                double *z)
+/* Dot products of eight lanes with their own samples: z[8] and the targets y[8]; keeps the rows in gathered[d][width].
+ */
+ALWAYS_INLINE void gather_dot(const struct lane_block *b, const uint32_t *sample, size_t k, double *gathered, double *z,
+                              double *y)
 {
     enum { NV = 8 / VL };
     const size_t width = b->width, d = b->dim;
-    const double *value = b->a->value, *x = b->x + k;
-    double target[8] __attribute__((aligned(64)));
-    vd sum[4][NV];
-    for (int q = 0; q < 8; q++)
-        target[q] = b->y[sample[q]];
     UNROLL for (int v = 0; v < NV; v++)
     {
-        const double *row[VL];
-        UNROLL for (int q = 0; q < VL; q++) row[q] = value + sample[v * VL + q] * b->a->stride;
-        UNROLL for (int c = 0; c < 4; c++) sum[c][v] = v_set1(0.0);
+        const double *x = b->x + k + (size_t)(v * VL), *row[VL];
+        vd sum[4];
+        UNROLL for (int q = 0; q < VL; q++) row[q] = b->a->value + sample[v * VL + q] * b->a->stride;
+        UNROLL for (int c = 0; c < 4; c++) sum[c] = v_set1(0.0);
         for (size_t j = 0; j < d; j += VL) {
             vd column[VL]; /* beyond d: the zero padding of the rows */
             v_columns(row, column);
@@ -370,86 +388,96 @@ ALWAYS_INLINE void gather_slope(const struct lane_block *b, const uint32_t *samp
             {
                 row[c] += VL;
                 if (j + c < d) {
-                    v_store(gathered + (j + c) * 8 + v * VL, column[c]);
-                    vd *chain = &sum[VL == 1 ? j & 3 : c & 3][v];
-                    *chain = v_fma(column[c], v_load(x + (j + c) * width + v * VL), *chain);
+                    const size_t chain = VL == 1 ? j & 3 : c & 3;
+                    v_store(gathered + (j + c) * width + v * VL, column[c]);
+                    sum[chain] = v_fma(column[c], v_load(x + (j + c) * width), sum[chain]);
                 }
             }
         }
+        v_store(z + v * VL, v_add(v_add(sum[0], sum[2]), v_add(sum[1], sum[3])));
     }
-    UNROLL for (int v = 0; v < NV; v++)
-        v_store(z + v * VL, v_add(v_add(sum[0][v], sum[2][v]), v_add(sum[1][v], sum[3][v])));
-    b->loss->slope_each(8, target, z);
-    clip_each(b, sample, z);
+    for (int q = 0; q < 8; q++) /* a gather of eight is slower than eight loads */
+        y[q] = b->y[sample[q]];
 }
 
-/* The step of coordinates j0 .. j1-1 of eight lanes from the gathered rows of a whole batch. */
-ALWAYS_INLINE void each_range(const struct lane_block *b, const struct lane_tile *t, size_t rows, size_t j0, size_t j1,
-                              size_t k, enum penalty penalty)
+/* Slopes z[rows][width] of all lanes' own samples, whose rows end up in b->rows[rows][d][width]. All lanes' products
+ * first, then all slopes: the lanes' chains overlap. */
+static void each_slopes(struct lane_block *b, const uint32_t *index, size_t rows)
 {
-    enum { NV = 8 / VL };
+    const size_t width = b->width;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t k = 0; k < width; k += 8)
+            gather_dot(b, index + r * width + k, k, b->rows + r * b->dim * width + k, b->z + r * width + k,
+                       b->target + r * width + k);
+    b->loss->slope_each(rows * width, b->target, b->z);
+    clip_each(b, index, b->z, rows * width);
+}
+
+/* The step of coordinates j0 .. j1-1 of lanes k .. k+nv*VL-1 from the gathered rows of a whole batch. */
+ALWAYS_INLINE void each_range(struct lane_block *b, size_t rows, const double *eta, size_t j0, size_t j1, size_t k,
+                              enum penalty penalty, bool direct, const int nv)
+{
     const size_t width = b->width, d = b->dim;
-    const double *gathered = b->rows, *z = b->z;
+    const double *gathered = b->rows + k, *z = b->z + k;
+    struct lane_tile t;
+    load_tile(b, eta, k, penalty, &t, nv);
     if (rows == 1) {
-        vd z0[NV];
-        UNROLL for (int v = 0; v < NV; v++) z0[v] = v_load(z + v * VL);
+        vd z0[NV_MAX];
+        UNROLL for (int v = 0; v < nv; v++) z0[v] = v_load(z + v * VL);
         for (size_t j = j0; j < j1; j++)
-            UNROLL for (int v = 0; v < NV; v++) apply_at(t, v, j * width + k + (size_t)(v * VL),
-                                                         v_mul(v_load(gathered + j * 8 + v * VL), z0[v]), penalty);
+            UNROLL for (int v = 0; v < nv; v++) apply_one(
+                &t, v, j * width + k + (size_t)(v * VL), v_load(gathered + j * width + v * VL), z0[v], penalty, direct);
         return;
     }
     const vd inverse = v_set1(1.0 / (double)rows);
-    for (size_t j = j0; j < j1; j++)
-        UNROLL for (int v = 0; v < NV; v++)
-        {
-            vd sum = v_set1(0.0);
-            for (size_t r = 0; r < rows; r++)
-                sum = v_fma(v_load(gathered + (r * d + j) * 8 + v * VL), v_load(z + r * 8 + v * VL), sum);
-            apply_at(t, v, j * width + k + (size_t)(v * VL), v_mul(sum, inverse), penalty);
-        }
+    for (size_t j = j0; j < j1; j++) {
+        vd sum[NV_MAX];
+        UNROLL for (int v = 0; v < nv; v++) sum[v] = v_set1(0.0);
+        for (size_t r = 0; r < rows; r++)
+            UNROLL for (int v = 0; v < nv; v++) sum[v] =
+                v_fma(v_load(gathered + (r * d + j) * width + v * VL), v_load(z + r * width + v * VL), sum[v]);
+        UNROLL for (int v = 0; v < nv; v++)
+            apply_at(&t, v, j * width + k + (size_t)(v * VL), v_mul(sum[v], inverse), penalty);
+    }
 }
 
-/* One step of eight lanes with their own samples. stored: only leave the batch's gradient in memory. */
-ALWAYS_INLINE void each_tile(struct lane_block *b, const uint32_t *index, size_t rows, const double *eta, size_t k,
-                             bool stored)
+/* The step of all lanes from a batch whose rows are all gathered. */
+static void each_fused(struct lane_block *b, size_t rows, const double *eta)
 {
-    enum { NV = 8 / VL };
-    const size_t width = b->width, d = b->dim;
-    if (stored) {
-        double *gradient = b->gradient + k;
-        for (size_t j = 0; j < d; j++)
-            UNROLL for (int v = 0; v < NV; v++) v_store(gradient + j * width + v * VL, v_set1(0.0));
-        for (size_t r = 0; r < rows; r++) {
-            gather_slope(b, index + r * width + k, k, b->rows, b->z);
-            for (size_t j = 0; j < d; j++)
-                UNROLL for (int v = 0; v < NV; v++)
-                {
-                    vd sum = v_load(gradient + j * width + v * VL);
-                    sum = v_fma(v_load(b->rows + j * 8 + v * VL), v_load(b->z + v * VL), sum);
-                    v_store(gradient + j * width + v * VL, sum);
-                }
-        }
-        return;
-    }
-    for (size_t r = 0; r < rows; r++)
-        gather_slope(b, index + r * width + k, k, b->rows + r * d * 8, b->z + r * 8);
-    struct lane_tile t;
-    load_tile(b, eta, k, PENALTY_L1_PROXIMAL, &t, NV);
+#define RANGE(from, to, penalty, direct)                                                                               \
+    FOR_LANE_TILES(b->width, each_range(b, rows, eta, from, to, k, penalty, direct, nv))
     switch (b->penalty) {
     case PENALTY_NONE:
-        each_range(b, &t, rows, 0, d, k, PENALTY_NONE);
+        RANGE(0, b->dim, PENALTY_NONE, true);
         return;
     case PENALTY_L2:
-        each_range(b, &t, rows, 0, b->penalized, k, PENALTY_L2);
+        RANGE(0, b->penalized, PENALTY_L2, false);
         break;
     case PENALTY_L1_PROXIMAL:
-        each_range(b, &t, rows, 0, b->penalized, k, PENALTY_L1_PROXIMAL);
+        RANGE(0, b->penalized, PENALTY_L1_PROXIMAL, false);
         break;
     case PENALTY_L1_SUBGRADIENT:
-        each_range(b, &t, rows, 0, b->penalized, k, PENALTY_L1_SUBGRADIENT);
+        RANGE(0, b->penalized, PENALTY_L1_SUBGRADIENT, false);
         break;
     }
-    each_range(b, &t, rows, b->penalized, d, k, PENALTY_NONE);
+    if (b->penalized < b->dim)
+        RANGE(b->penalized, b->dim, PENALTY_NONE, false);
+#undef RANGE
+}
+
+/* A batch too large for that: its gradient, sample after sample, in memory. */
+static void each_stored(struct lane_block *b, const uint32_t *index, size_t rows)
+{
+    const size_t width = b->width, d = b->dim;
+    memset(b->gradient, 0, d * width * sizeof *b->gradient);
+    for (size_t r = 0; r < rows; r++) {
+        each_slopes(b, index + r * width, 1);
+        for (size_t j = 0; j < d; j++)
+            for (size_t k = 0; k < width; k += VL) {
+                double *g = b->gradient + j * width + k;
+                v_store(g, v_fma(v_load(b->rows + j * width + k), v_load(b->z + k), v_load(g)));
+            }
+    }
 }
 
 /* The same on CSR data, where rows of different lanes have nothing in common to gather: lane by lane, into the
@@ -472,7 +500,7 @@ static void each_sparse(struct lane_block *b, const uint32_t *index, size_t rows
                 target[q] = b->y[sample[q]];
             }
             b->loss->slope_each(8, target, b->z);
-            clip_each(b, sample, b->z);
+            clip_each(b, sample, b->z, 8);
             for (size_t q = 0; q < 8; q++)
                 for (size_t p = a->row[sample[q]]; p < a->row[sample[q] + 1]; p++) {
                     double *g = b->gradient + a->column[p] * width + k + q;
@@ -490,11 +518,14 @@ static void advance_each(struct lane_block *b, size_t count)
         const size_t rows = b->size[s];
         const double *eta = b->eta + s * b->eta_stride;
         const bool stored = b->a->sparse || clip_batch || rows > keep;
-        if (b->a->sparse)
-            each_sparse(b, index, rows);
-        for (size_t k = 0; k < b->width && !b->a->sparse; k += 8)
-            each_tile(b, index, rows, eta, k, stored);
-        if (stored) {
+        if (!stored) {
+            each_slopes(b, index, rows);
+            each_fused(b, rows, eta);
+        } else {
+            if (b->a->sparse)
+                each_sparse(b, index, rows);
+            else
+                each_stored(b, index, rows);
             const double inverse = 1.0 / (double)rows;
             if (clip_batch)
                 batch_clip(b, inverse);

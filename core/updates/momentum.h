@@ -5,7 +5,7 @@
 #include "kernels/simd.h"
 #include "kernels/update.h"
 
-enum { BETA, DAMPENING, UPDATE_PARAMS, UPDATE_SLOTS = 1 };
+enum { BETA, DAMPENING, UPDATE_PARAMS, UPDATE_SLOTS = 1, UPDATE_IS_PLAIN = 0 };
 
 static const struct param momentum_params[UPDATE_PARAMS] = {
     [BETA] = {.name = "momentum",

@@ -2,7 +2,7 @@
 #include "kernels/simd.h"
 #include "kernels/update.h"
 
-enum { UPDATE_PARAMS = 0, UPDATE_SLOTS = 0 };
+enum { UPDATE_PARAMS = 0, UPDATE_SLOTS = 0, UPDATE_IS_PLAIN = 1 };
 
 ALWAYS_INLINE vd apply(const vd *param, vd eta, vd g, vd x, vd *slot)
 {

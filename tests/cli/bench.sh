@@ -31,6 +31,7 @@ check "no other row" test "$(grep -c '^\(dense\|sparse\|least\|random\|full\)' o
 check "no other part" test -z "$(grep -E '^(Whole program|Planning|Store)' out)"
 
 run 2 "no repetitions" bench --repetitions 0
+run 2 "nothing of that name" bench --quick --only 'dance'
 run 2 "an unknown option" bench --fast
 TMPDIR=$PWD/nowhere run 1 "no place for temporary files" bench --quick
 check "it is named" has err "$PWD/nowhere"

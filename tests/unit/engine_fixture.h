@@ -57,7 +57,7 @@ static inline void *zeroed(size_t count, size_t size)
     return memory;
 }
 
-/* d counts the intercept column; nonzeros a row without it, 0: dense. */
+/* d counts the intercept column; nonzeros a row without it, 0: dense. Every eleventh sparse row has none. */
 struct shape {
     size_t n, d, test_n, nonzeros;
     bool intercept;
@@ -78,7 +78,7 @@ static inline void fixture_matrix(struct shape s, size_t n, gsl_rng *rng, struct
     MUST(matrix_alloc_sparse(a, n, s.d, n * each, ERROR));
     size_t p = 0;
     for (size_t i = 0; i < n; i++) {
-        size_t left = s.nonzeros;
+        size_t left = i % 11 == 5 ? 0 : s.nonzeros;
         for (size_t j = 0; j < free_columns && left; j++)
             if (gsl_rng_uniform(rng) * (double)(free_columns - j) < (double)left) {
                 a->column[p] = (uint32_t)j;
@@ -91,6 +91,7 @@ static inline void fixture_matrix(struct shape s, size_t n, gsl_rng *rng, struct
         }
         a->row[i + 1] = p;
     }
+    a->nnz = p;
 }
 
 /* Targets of a noisy linear model: never on a kink of a loss at any simple point. */
@@ -156,7 +157,8 @@ static inline void fixture_reference(const struct problem *problem, uint64_t see
     for (size_t j = 0; j < d; j++)
         reference->x[j] = gsl_ran_gaussian(rng, 1);
     gsl_rng_free(rng);
-    if (problem->type->quadratic && !(problem->l1 > 0) && !isfinite(problem->radius) && d <= n) {
+    if (problem->type->quadratic && !(problem->l1 > 0) && !isfinite(problem->radius) && d <= n &&
+        !problem->data->train.sparse) {
         gsl_matrix *h = gsl_matrix_calloc(d, d);
         gsl_vector *b = gsl_vector_calloc(d), *x = gsl_vector_calloc(d);
         double *row = zeroed(d, sizeof *row);

@@ -67,6 +67,10 @@ static void check_loss(const struct kernel_set *set, const struct problem_type *
         cr_expect(close_to(value[i], want_value, 4), "%s %s value(%.17g, %g) = %.17g, scalar %.17g", set->name, name,
                   z[i], y, value[i], want_value);
     }
+    for (size_t i = 0; i < count; i++) {
+        double one = type->vector->slope_one(z[i], y);
+        cr_expect(memcmp(&one, &slope[i], sizeof one) == 0, "%s %s slope_one(%.17g, %g)", set->name, name, z[i], y);
+    }
     for (size_t w = 1; w < WIDTHS; w++) {
         const size_t width = widths[w], rows = count / width;
         double *rows_slope = lanes_alloc(count), *sum = lanes_alloc(width), *want = lanes_alloc(width);
