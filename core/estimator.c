@@ -25,9 +25,9 @@ static double now(void)
 /* ---- set-up ---- */
 
 /* Hands out pieces of one block, each a whole number of cache lines. */
-static double *carve(double **next, size_t count)
+static void *carve(double **next, size_t count)
 {
-    double *piece = *next;
+    void *piece = *next;
     *next += (count + 7) / 8 * 8;
     return piece;
 }
@@ -44,7 +44,7 @@ static enum status open_arrays(struct estimator *e, double **block, struct error
     const bool few = touches_few(e);
     const size_t d = e->padded, n = (e->n + 7) / 8 * 8, m = (e->batch + 7) / 8 * 8;
     const size_t square = e->d <= ESTIMATOR_COVARIANCE_DIM ? (e->d * e->d + 7) / 8 * 8 : 0;
-    /* stamp and touched count as doubles of the same size. */
+    /* stamp and touched take the room of as many doubles. */
     const size_t count = 9 * d + n + m + square + (few ? 3 * d : 0);
     *block = aligned_alloc(64, count * sizeof(double));
     if (!*block)
@@ -65,8 +65,8 @@ static enum status open_arrays(struct estimator *e, double **block, struct error
         e->covariance = carve(&next, square);
     if (few) {
         e->hits = carve(&next, d);
-        e->stamp = (uint64_t *)carve(&next, d);
-        e->touched = (uint32_t *)carve(&next, d);
+        e->stamp = carve(&next, d);
+        e->touched = carve(&next, d);
     }
     return STATUS_OK;
 }

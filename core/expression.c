@@ -127,7 +127,7 @@ enum status expression_parse(const char *text, struct expression *out, size_t *o
 
 double expression_value(const struct expression *expression, double n)
 {
-    double stack[EXPRESSION_STEPS_MAX];
+    double stack[EXPRESSION_STEPS_MAX] = {0}; /* so that no steps at all are 0 */
     size_t top = 0;
     for (size_t i = 0; i < expression->count; i++) {
         char action = expression->step[i].action;

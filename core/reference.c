@@ -130,11 +130,12 @@ static enum status solve_scaled(const struct objective *o, struct candidate *can
     struct null_space null = {0};
     struct objective inner = *o;
     int *exponent = calloc(d ? d : 1, sizeof *exponent);
-    double *weight = vector_alloc(o->n + d, error), *norm2 = weight + o->n;
+    double *weight = vector_alloc(o->n + d, error);
     enum status status = STATUS_MEMORY;
     if (!exponent || !weight) {
         error_memory(error, d * sizeof *exponent, "scales of columns");
     } else {
+        double *norm2 = weight + o->n;
         for (size_t i = 0; i < o->n; i++)
             weight[i] = 1.0 / (double)o->n;
         linear_squares(o->a, weight, norm2);

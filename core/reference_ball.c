@@ -85,11 +85,11 @@ static enum status ball_search(struct secular *s, double high)
     }
     if (s->done || value < 0.0)
         return s->status;
-    gsl_function function = {.function = secular, .params = s};
+    gsl_function root = {.function = secular, .params = s};
     gsl_root_fsolver *solver = gsl_root_fsolver_alloc(gsl_root_fsolver_brent);
     if (!solver)
         return error_memory(s->error, sizeof(double), "a root search");
-    gsl_root_fsolver_set(solver, &function, low, high);
+    gsl_root_fsolver_set(solver, &root, low, high);
     for (int k = 0; k < ROOT_MAX && !s->done; k++)
         if (gsl_root_fsolver_iterate(solver) != 0)
             break;

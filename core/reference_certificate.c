@@ -85,9 +85,10 @@ enum status certificate_value(const struct objective *o, const double *x, double
                               struct error *error)
 {
     size_t n = o->n, d = o->d;
-    long double *z = long_alloc(n + 2 * d, error), *v = z + n;
+    long double *z = long_alloc(n + 2 * d, error);
     if (!z)
         return STATUS_MEMORY;
+    long double *v = z + n;
     enum status status = STATUS_OK;
     *value = (double)value_long(o, x, z);
     if (gradient) {
@@ -225,9 +226,10 @@ static enum status bare_gap(const struct objective *o, const double *u, const lo
 {
     size_t n = o->n, d = o->d;
     struct null_space inner = {0}, whole = {0};
-    double *weight = vector_alloc(2 * n + d * d + d, error), *inside = weight + n, *h = inside + n, *scale = h + d * d;
+    double *weight = vector_alloc(2 * n + d * d + d, error);
     if (!weight)
         return STATUS_MEMORY;
+    double *inside = weight + n, *h = inside + n, *scale = h + d * d;
     long double held = 0.0L;
     for (size_t i = 0; i < n; i++) {
         inside[i] = fmin(u[i] - check_lo(o, i), check_hi(o, i) - u[i]);

@@ -32,12 +32,13 @@ static enum status extremes_dense(const struct gram_operator *op, double *smalle
                                   struct error *error)
 {
     size_t n = op->a->rows, d = op->a->cols;
-    double *h = vector_alloc(d * d + d, error), *values = h + d * d;
+    double *h = vector_alloc(d * d + d, error);
     gsl_eigen_symm_workspace *eigen = gsl_eigen_symm_alloc(d);
     enum status status = STATUS_OK;
     if (!h || !eigen) {
         status = error_memory(error, d * d * sizeof *h, "eigenvalues");
     } else {
+        double *values = h + d * d;
         for (size_t i = 0; i < n; i++)
             op->z[i] = op->scale;
         linear_gram(op->a, op->z, h);
@@ -98,10 +99,10 @@ static enum status tridiagonal_top(size_t k, const double *diagonal, const doubl
 static enum status largest_lanczos(const struct gram_operator *op, double *largest, struct error *error)
 {
     size_t d = op->a->cols;
-    double *v = vector_alloc(3 * d + (size_t)2 * LANCZOS_MAX, error), *before = v + d, *next = before + d;
+    double *v = vector_alloc(3 * d + (size_t)2 * LANCZOS_MAX, error);
     if (!v)
         return STATUS_MEMORY;
-    double *diagonal = next + d, *beside = diagonal + LANCZOS_MAX, beta = 0.0;
+    double *before = v + d, *next = before + d, *diagonal = next + d, *beside = diagonal + LANCZOS_MAX, beta = 0.0;
     enum status status = STATUS_OK;
     uint64_t bits = 0x9e3779b97f4a7c15u;
     for (size_t j = 0; j < d; j++) { /* a start without structure: signs from a linear congruential generator */

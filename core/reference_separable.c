@@ -53,10 +53,11 @@ enum status quasi_separates(const struct objective *o, struct candidate *candida
     static const double levels[] = {5.0, 10.0, 20.0};
     size_t n = o->n, d = o->d;
     enum status status = STATUS_OK;
-    double *h = vector_alloc(d + n, error), *held = h + d;
+    double *h = vector_alloc(d + n, error);
     const double *x = candidate->x;
     if (!h)
         return STATUS_MEMORY;
+    double *held = h + d;
     /* Far along a separating direction the other samples' margins have grown; the tied ones (held) have not. Leave of x
      * only what does not move the tied ones at all. */
     for (size_t l = 0; status == STATUS_OK && !candidate->none && l < sizeof levels / sizeof levels[0]; l++) {

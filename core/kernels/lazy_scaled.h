@@ -182,8 +182,20 @@ static void lazy_decay(struct lane_block *b, const double *eta)
     struct lazy_state *lazy = b->lazy;
     /* Without totals there are no digits to lose, only the range of double. */
     const double most = lazy->catch_up ? 0x1p10 : 0x1p400;
+    double *restrict next_scale = lazy->weight; /* free until the backward pass */
+    const double *restrict l2 = b->l2, *restrict scale = lazy->scale;
+    int unusual = 0; /* one loop that vectorises for the usual step of all lanes */
     for (size_t k = 0; k < b->width; k++) {
-        double factor = s_fma(-eta[k], b->l2[k], 1.0);
+        const double factor = s_fma(-eta[k], l2[k], 1.0), next = scale[k] * factor;
+        next_scale[k] = next;
+        unusual |= !(fabs(factor) >= 0x1p-300) | !(fabs(next) >= 1 / most) | !(fabs(next) <= most);
+    }
+    if (!unusual) {
+        memcpy(lazy->scale, next_scale, b->width * sizeof *next_scale);
+        return;
+    }
+    for (size_t k = 0; k < b->width; k++) {
+        double factor = s_fma(-eta[k], l2[k], 1.0);
         /* A factor of zero would lose u; 1e-90 of a coordinate is far below its rounding error. */
         if (fabs(factor) < 0x1p-300)
             factor = 0x1p-300;
@@ -304,6 +316,18 @@ static void lazy_settle(struct lane_block *b)
     lazy->now = 0;
 }
 
+static void prefetch_row(const struct lane_block *b, const uint32_t *next, const uint32_t *after)
+{
+    const struct matrix *a = b->a;
+    const size_t start = a->row[*next];
+    if (after)
+        __builtin_prefetch(a->row + *after);
+    __builtin_prefetch(a->column + start);
+    __builtin_prefetch(a->value + start);
+    __builtin_prefetch(a->value + start + 8);
+    __builtin_prefetch(b->y + *next);
+}
+
 static void lazy_advance(struct lane_block *b, size_t count)
 {
     struct lazy_state *lazy = b->lazy;
@@ -312,6 +336,8 @@ static void lazy_advance(struct lane_block *b, size_t count)
     for (size_t s = 0; s < count; s++) {
         const size_t rows = b->size[s];
         const double *eta = b->eta + s * b->eta_stride;
+        if (s + 1 < count) /* the samples jump about memory: the next row on its way while this one is worked on */
+            prefetch_row(b, index + rows, s + 2 < count ? index + rows + b->size[s + 1] : NULL);
         if (lazy->catch_up)
             for (size_t r = 0; r < rows; r++)
                 for (size_t p = a->row[index[r]]; p < a->row[index[r] + 1]; p++)

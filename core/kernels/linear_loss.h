@@ -29,10 +29,11 @@ static void slope_each(size_t count, const double *y, double *z)
 
 static void value_rows(size_t rows, size_t width, const double *y, const double *z, double *sum)
 {
-    for (size_t r = 0; r < rows; r++) {
-        vd target = v_set1(y[r]);
-        for (size_t k = 0; k < width; k += VL)
-            v_store(sum + k, v_add(v_load(sum + k), loss_value(v_load(z + r * width + k), target)));
+    for (size_t k = 0; k < width; k += VL) {
+        vd total = v_load(sum + k);
+        for (size_t r = 0; r < rows; r++)
+            total = v_add(total, loss_value(v_load(z + r * width + k), v_set1(y[r])));
+        v_store(sum + k, total);
     }
 }
 

@@ -47,9 +47,9 @@ ALWAYS_INLINE void load_tile(const struct lane_block *b, const double *eta, size
     }
 }
 
-/* The step of one vector of coordinates from its mean loss gradient g: vector v of the tile, coordinate and lane at
- * `at`. */
-ALWAYS_INLINE void apply_at(const struct lane_tile *t, int v, size_t at, vd g, enum penalty penalty)
+/* The new iterate of one vector of coordinates from its mean loss gradient g: vector v of the tile, coordinate and lane
+ * at `at`. */
+ALWAYS_INLINE vd apply_at(const struct lane_tile *t, int v, size_t at, vd g, enum penalty penalty)
 {
     vd x = v_load(t->x + at), slot[SLOT_SPACE];
     for (int s = 0; s < UPDATE_SLOTS; s++)
@@ -69,17 +69,19 @@ ALWAYS_INLINE void apply_at(const struct lane_tile *t, int v, size_t at, vd g, e
     for (int s = 0; s < UPDATE_SLOTS; s++)
         v_store(t->slot[s] + at, slot[s]);
     v_store(t->x + at, x);
+    return x;
 }
 
 /* The same for a batch of one sample, whose gradient is slope * entry. Where the rule is x - eta g and nothing is added
  * to g (direct), x - (eta slope) entry saves a multiplication a coordinate and a rounding. */
-ALWAYS_INLINE void apply_one(const struct lane_tile *t, int v, size_t at, vd entry, vd slope, enum penalty penalty,
-                             bool direct)
+ALWAYS_INLINE vd apply_one(const struct lane_tile *t, int v, size_t at, vd entry, vd slope, enum penalty penalty,
+                           bool direct)
 {
-    if (UPDATE_IS_PLAIN && direct)
-        v_store(t->x + at, v_fnma(entry, v_mul(t->eta[v], slope), v_load(t->x + at)));
-    else
-        apply_at(t, v, at, v_mul(entry, slope), penalty);
+    if (!UPDATE_IS_PLAIN || !direct)
+        return apply_at(t, v, at, v_mul(entry, slope), penalty);
+    vd x = v_fnma(entry, v_mul(t->eta[v], slope), v_load(t->x + at));
+    v_store(t->x + at, x);
+    return x;
 }
 
 /* Gradient and step of coordinates j0 .. j1-1 for lanes k .. k+nv*VL-1: the sums never leave the registers. */
@@ -254,6 +256,61 @@ static void apply_stored(struct lane_block *b, const double *eta, double inverse
         stored_range(b, eta, b->penalized, b->dim, inverse, clipped, PENALTY_NONE);
 }
 
+/* One coordinate of a step of one sample and its share in the next sample's dot product. */
+ALWAYS_INLINE void chain_at(const struct lane_tile *t, size_t at, double entry, double next, const vd *slope, vd *sum,
+                            enum penalty penalty, bool direct, const int nv)
+{
+    const vd a = v_set1(entry), following = v_set1(next);
+    UNROLL for (int v = 0; v < nv; v++)
+    {
+        vd x = apply_one(t, v, at + (size_t)(v * VL), a, slope[v], penalty, direct);
+        sum[v] = v_fma(following, x, sum[v]);
+    }
+}
+
+/* The step of one sample and, in the same pass, the dot product of the next one with the new iterate: x is loaded once.
+ * Every number is made as in fused_range and dense_forward_1. */
+ALWAYS_INLINE void chain_range(struct lane_block *b, const double *row, const double *next, const double *eta, size_t k,
+                               enum penalty penalty, bool direct, const int nv)
+{
+    struct lane_tile t;
+    load_tile(b, eta, k, penalty, &t, nv);
+    const size_t width = b->width, d = b->dim, penalized = direct ? d : b->penalized;
+    double *z = b->z + k;
+    vd slope[NV_MAX], sum[4][NV_MAX];
+    UNROLL for (int v = 0; v < nv; v++) slope[v] = v_load(z + v * VL);
+    UNROLL for (int c = 0; c < 4; c++) UNROLL for (int v = 0; v < nv; v++) sum[c][v] = v_set1(0.0);
+    size_t j = 0;
+    for (; j + 4 <= penalized; j += 4)
+        UNROLL for (size_t c = 0; c < 4; c++)
+            chain_at(&t, (j + c) * width + k, row[j + c], next[j + c], slope, sum[c], penalty, direct, nv);
+    for (; j < d; j += 4)
+        UNROLL for (size_t c = 0; c < 4; c++) if (j + c < penalized)
+            chain_at(&t, (j + c) * width + k, row[j + c], next[j + c], slope, sum[c], penalty, direct, nv);
+    else if (j + c < d)
+        chain_at(&t, (j + c) * width + k, row[j + c], next[j + c], slope, sum[c], PENALTY_NONE, direct, nv);
+    UNROLL for (int v = 0; v < nv; v++)
+        v_store(z + v * VL, v_add(v_add(sum[0][v], sum[2][v]), v_add(sum[1][v], sum[3][v])));
+}
+
+static void chain_lanes(struct lane_block *b, const double *row, const double *next, const double *eta)
+{
+    switch (b->penalty) {
+    case PENALTY_NONE:
+        FOR_LANE_TILES(b->width, chain_range(b, row, next, eta, k, PENALTY_NONE, true, nv));
+        break;
+    case PENALTY_L2:
+        FOR_LANE_TILES(b->width, chain_range(b, row, next, eta, k, PENALTY_L2, false, nv));
+        break;
+    case PENALTY_L1_PROXIMAL:
+        FOR_LANE_TILES(b->width, chain_range(b, row, next, eta, k, PENALTY_L1_PROXIMAL, false, nv));
+        break;
+    case PENALTY_L1_SUBGRADIENT:
+        FOR_LANE_TILES(b->width, chain_range(b, row, next, eta, k, PENALTY_L1_SUBGRADIENT, false, nv));
+        break;
+    }
+}
+
 static void fused_step(struct lane_block *b, const double *const *row, size_t rows, const double *eta)
 {
     if (b->width > 1) {
@@ -329,10 +386,23 @@ static void advance_shared(struct lane_block *b, size_t count)
     const bool clip_batch = b->clip > 0 && !b->clip_sample;
     const size_t gradient_size = b->width == 1 ? (b->dim + 7) / 8 * 8 : b->dim * b->width;
     const uint32_t *index = b->index;
+    /* Steps of one sample each, with nothing to do to the whole iterate between them, hand on their dot products. */
+    const bool chain = !a->sparse && !clip_batch && !b->project && b->width > 1;
+    bool forwarded = false; /* z holds this step's dot product already */
     for (size_t s = 0; s < count; s++) {
         const size_t rows = b->size[s];
         const double *eta = b->eta + s * b->eta_stride;
-        if (!a->sparse && rows <= ROW_TILE && !clip_batch) {
+        if (chain && rows == 1) {
+            const double *row = a->value + index[0] * a->stride;
+            if (!forwarded)
+                PER_ISA(kernels).forward(a, index, 0, 1, b->x, b->width, b->z);
+            slopes(b, index, 1);
+            forwarded = s + 1 < count && b->size[s + 1] == 1;
+            if (forwarded)
+                chain_lanes(b, row, a->value + index[1] * a->stride, eta);
+            else
+                fused_step(b, &row, 1, eta);
+        } else if (!a->sparse && rows <= ROW_TILE && !clip_batch) {
             const double *row[ROW_TILE];
             for (size_t r = 0; r < rows; r++)
                 row[r] = a->value + index[r] * a->stride;

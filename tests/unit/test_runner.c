@@ -42,7 +42,8 @@ static struct scene open_scene(void)
     cr_assert(mkdtemp(scene.dir) != NULL);
     snprintf(path, sizeof path, "%s/scene.yaml", scene.dir);
     FILE *file = fopen(path, "w");
-    cr_assert(file && fputs(experiment, file) >= 0 && fclose(file) == 0);
+    cr_assert(file && fputs(experiment, file) >= 0);
+    cr_assert(fclose(file) == 0);
     must(sweep_open(path, &(struct sweep_options){.replicates = -1}, &scene.sweep, &error), &error);
     must(store_open(scene.dir, STORE_CREATE, &scene.store, &error), &error);
     return scene;
