@@ -237,8 +237,17 @@ static void lazy_totals(struct lane_block *b, size_t step, const double *eta)
     }
 }
 
-/* z[rows][width] for rows index[0..rows-1]: s times the penalised part plus the rest. A row's columns increase, so the
- * coordinates without penalty come last. */
+/* Where the coordinates without penalty begin among the entries start..end-1 of a row: columns increase, so they come
+ * last. */
+ALWAYS_INLINE size_t penalized_end(const struct lane_block *b, size_t start, size_t end)
+{
+    if (b->penalized < b->dim)
+        while (end > start && b->a->column[end - 1] >= b->penalized)
+            end--;
+    return end;
+}
+
+/* z[rows][width] for rows index[0..rows-1]: s times the penalised part plus the rest. */
 static void lazy_forward(const struct lane_block *b, const uint32_t *index, size_t rows)
 {
     const struct matrix *a = b->a;
@@ -246,9 +255,7 @@ static void lazy_forward(const struct lane_block *b, const uint32_t *index, size
     const bool scaled = b->penalty != PENALTY_NONE;
     for (size_t r = 0; r < rows; r++) {
         const size_t start = a->row[index[r]], end = a->row[index[r] + 1];
-        size_t split = end;
-        while (scaled && split > start && a->column[split - 1] >= b->penalized)
-            split--;
+        const size_t split = scaled ? penalized_end(b, start, end) : end;
         double *z = b->z + r * width;
         FOR_LANE_TILES(
             width, sparse_forward_1(a->value + start, a->column + start, split - start, b->x + k, width, z + k, nv));
@@ -279,9 +286,7 @@ static void lazy_backward(struct lane_block *b, const uint32_t *index, size_t ro
                 v_store(weight + k, v_div(step, v_load(lazy->scale + k)));
         }
         const size_t start = a->row[index[r]], end = a->row[index[r] + 1];
-        size_t split = end;
-        while (scaled && split > start && a->column[split - 1] >= b->penalized)
-            split--;
+        const size_t split = scaled ? penalized_end(b, start, end) : end;
         FOR_LANE_TILES(width, sparse_backward_1(a->value + start, a->column + start, split - start,
                                                 (scaled ? weight : z) + k, width, b->x + k, nv));
         FOR_LANE_TILES(width,
@@ -319,12 +324,13 @@ static void lazy_settle(struct lane_block *b)
 static void prefetch_row(const struct lane_block *b, const uint32_t *next, const uint32_t *after)
 {
     const struct matrix *a = b->a;
-    const size_t start = a->row[*next];
+    const size_t start = a->row[*next], end = a->row[*next + 1];
     if (after)
         __builtin_prefetch(a->row + *after);
     __builtin_prefetch(a->column + start);
-    __builtin_prefetch(a->value + start);
-    __builtin_prefetch(a->value + start + 8);
+    __builtin_prefetch(a->column + end - 1);
+    for (size_t p = start; p < end; p += 8)
+        __builtin_prefetch(a->value + p);
     __builtin_prefetch(b->y + *next);
 }
 
@@ -359,19 +365,17 @@ static void lazy_advance(struct lane_block *b, size_t count)
 static void lazy_touched_norm2(const struct lane_block *b, double *norm2)
 {
     const struct matrix *a = b->a;
-    const size_t width = b->width;
-    for (size_t k = 0; k < width; k++)
-        norm2[k] = 0;
-    for (size_t r = 0; r < b->lazy->batch_size; r++)
-        for (size_t k = 0; k < width; k++) {
-            double sum = 0;
-            for (size_t p = a->row[b->lazy->batch[r]]; p < a->row[b->lazy->batch[r] + 1]; p++) {
-                double x = b->x[a->column[p] * width + k] * (a->column[p] < b->penalized ? b->lazy->scale[k] : 1.0);
-                sum += x * x;
-            }
-            if (isnan(sum) || sum > norm2[k]) /* NaN stays */
-                norm2[k] = sum;
-        }
+    double *sum = b->factor; /* free: lazy forms do not project */
+    memset(norm2, 0, b->width * sizeof *norm2);
+    for (size_t r = 0; r < b->lazy->batch_size; r++) {
+        memset(sum, 0, b->width * sizeof *sum);
+        for (size_t p = a->row[b->lazy->batch[r]]; p < a->row[b->lazy->batch[r] + 1]; p++)
+            sparse_add_square(b->x + a->column[p] * b->width, a->column[p] < b->penalized ? b->lazy->scale : NULL,
+                              b->width, sum);
+        for (size_t k = 0; k < b->width; k++)
+            if (!(sum[k] <= norm2[k]) && !isnan(norm2[k])) /* NaN comes in and stays */
+                norm2[k] = sum[k];
+    }
 }
 
 static const struct lazy_type lazy = {

@@ -85,12 +85,12 @@ ALWAYS_INLINE vd v_scale2(vd a, vd t)
     __m512i shift = _mm512_slli_epi64(_mm512_castpd_si512(t), 52);
     return _mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(a), shift));
 }
-/* column[c] = entry c of each of the VL rows: loads VL entries from each row and transposes. */
-ALWAYS_INLINE void v_columns(const double *const row[VL], vd column[VL])
+/* column[c] = base[index[i] * stride + c] of i = 0 .. VL-1: loads VL entries from each of VL rows and transposes. */
+ALWAYS_INLINE void v_columns(const double *base, const uint32_t *index, size_t stride, vd column[VL])
 {
     vd a[8], b[8];
     for (int i = 0; i < 8; i += 2) {
-        vd even = _mm512_loadu_pd(row[i]), odd = _mm512_loadu_pd(row[i + 1]);
+        vd even = _mm512_loadu_pd(base + index[i] * stride), odd = _mm512_loadu_pd(base + index[i + 1] * stride);
         a[i] = _mm512_unpacklo_pd(even, odd);
         a[i + 1] = _mm512_unpackhi_pd(even, odd);
     }
@@ -182,10 +182,10 @@ ALWAYS_INLINE vd v_scale2(vd a, vd t)
     __m256i shift = _mm256_slli_epi64(_mm256_castpd_si256(t), 52);
     return _mm256_castsi256_pd(_mm256_add_epi64(_mm256_castpd_si256(a), shift));
 }
-ALWAYS_INLINE void v_columns(const double *const row[VL], vd column[VL])
+ALWAYS_INLINE void v_columns(const double *base, const uint32_t *index, size_t stride, vd column[VL])
 {
-    vd r0 = _mm256_loadu_pd(row[0]), r1 = _mm256_loadu_pd(row[1]);
-    vd r2 = _mm256_loadu_pd(row[2]), r3 = _mm256_loadu_pd(row[3]);
+    vd r0 = _mm256_loadu_pd(base + index[0] * stride), r1 = _mm256_loadu_pd(base + index[1] * stride);
+    vd r2 = _mm256_loadu_pd(base + index[2] * stride), r3 = _mm256_loadu_pd(base + index[3] * stride);
     vd a = _mm256_unpacklo_pd(r0, r1), b = _mm256_unpackhi_pd(r0, r1);
     vd c = _mm256_unpacklo_pd(r2, r3), d = _mm256_unpackhi_pd(r2, r3);
     column[0] = _mm256_permute2f128_pd(a, c, 0x20);
@@ -289,9 +289,9 @@ ALWAYS_INLINE vd v_scale2(vd a, vd t)
     memcpy(&a, &bits, sizeof bits);
     return a;
 }
-ALWAYS_INLINE void v_columns(const double *const row[VL], vd column[VL])
+ALWAYS_INLINE void v_columns(const double *base, const uint32_t *index, size_t stride, vd column[VL])
 {
-    column[0] = *row[0];
+    column[0] = base[index[0] * stride];
 }
 
 #endif

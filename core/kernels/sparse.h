@@ -52,4 +52,15 @@ ALWAYS_INLINE void sparse_backward_1(const double *value, const uint32_t *column
     }
 }
 
+/* sum[lanes] += (scale x)^2 for one coordinate; scale NULL: 1. */
+ALWAYS_INLINE void sparse_add_square(const double *x, const double *scale, size_t width, double *sum)
+{
+    for (size_t k = 0; k < width; k += VL) {
+        vd v = v_load(x + k);
+        if (scale)
+            v = v_mul(v, v_load(scale + k));
+        v_store(sum + k, v_fma(v, v, v_load(sum + k)));
+    }
+}
+
 #endif

@@ -444,19 +444,18 @@ ALWAYS_INLINE void gather_dot(const struct lane_block *b, const uint32_t *sample
                               double *y)
 {
     enum { NV = 8 / VL };
-    const size_t width = b->width, d = b->dim;
+    const size_t width = b->width, d = b->dim, stride = b->a->stride;
+    const double *value = b->a->value;
     UNROLL for (int v = 0; v < NV; v++)
     {
-        const double *x = b->x + k + (size_t)(v * VL), *row[VL];
+        const double *x = b->x + k + (size_t)(v * VL);
         vd sum[4];
-        UNROLL for (int q = 0; q < VL; q++) row[q] = b->a->value + sample[v * VL + q] * b->a->stride;
         UNROLL for (int c = 0; c < 4; c++) sum[c] = v_set1(0.0);
         for (size_t j = 0; j < d; j += VL) {
             vd column[VL]; /* beyond d: the zero padding of the rows */
-            v_columns(row, column);
+            v_columns(value + j, sample + v * VL, stride, column);
             UNROLL for (size_t c = 0; c < VL; c++)
             {
-                row[c] += VL;
                 if (j + c < d) {
                     const size_t chain = VL == 1 ? j & 3 : c & 3;
                     v_store(gathered + (j + c) * width + v * VL, column[c]);

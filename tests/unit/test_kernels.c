@@ -127,7 +127,7 @@ Test(kernels, logistic_is_accurate)
         for (double x = 0; x < 690; x += x < 2 ? 1.0 / 4096 : 0.0137) {
             for (size_t q = 0; q < 8; q++)
                 z[q] = x;
-            /* cppcheck-suppress nullPointer ; cr_assert ended the test */
+            /* cppcheck-suppress nullPointer ; the cr_assert above ends the test */
             loss->value_each(8, y, z);
             long double want = log1pl(expl(-(long double)x));
             double error = (double)fabsl((z[0] - want) / want) / DBL_EPSILON;
