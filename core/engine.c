@@ -15,30 +15,16 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* The samples of steps first .. first+count-1. With a stream per lane the lanes' indices end up side by side: each
- * stream is drawn on its own and then spread. */
+/* The samples of steps first .. first+count-1, stream by stream. */
 static void draw(struct block *b, uint64_t first, size_t count)
 {
-    if (!b->each) {
-        b->sampler[0].type->draw(&b->sampler[0], first, count, b->index, b->size);
-        return;
-    }
-    const size_t used = b->workers > 1 ? b->workers : b->trajectories, width = b->lanes.width;
-    const size_t chunk = b->draw_steps * b->max_batch;
-    size_t total = 0;
-    for (size_t k = 0; k < used; k++)
-        b->sampler[k].type->draw(&b->sampler[k], first, count, b->lane_index + k * chunk, b->size);
-    for (size_t s = 0; s < count; s++)
-        total += b->size[s];
-    /* Side by side, in squares that stay in the first-level cache. */
-    enum { SQUARE = 16 };
-    for (size_t first_index = 0; first_index < total; first_index += SQUARE) {
-        const size_t end = total - first_index < SQUARE ? total : first_index + SQUARE;
-        for (size_t k = 0; k < width; k++) {
-            const uint32_t *from = b->lane_index + (k < used ? k : 0) * chunk;
-            for (size_t i = first_index; i < end; i++)
-                b->index[i * width + k] = from[i];
-        }
+    const size_t used = !b->each ? 1 : b->workers > 1 ? b->workers : b->trajectories;
+    for (size_t k = 0; k < b->samplers; k++) {
+        uint32_t *index = b->index + k * b->index_stride;
+        if (k < used)
+            b->sampler[k].type->draw(&b->sampler[k], first, count, index, b->size);
+        else /* padding lanes repeat lane 0 at rate zero */
+            memcpy(index, b->index, b->index_stride * sizeof *index);
     }
 }
 
@@ -170,6 +156,7 @@ static enum status advance(struct block *b, uint64_t until, const atomic_bool *s
             }
             piece = piece < count - done ? piece : count - done;
             l->index = index;
+            l->index_stride = b->index_stride;
             l->size = b->size + done;
             l->eta = b->eta + (b->constant_rates ? 0 : done * l->width);
             l->eta_stride = b->constant_rates ? 0 : l->width;
@@ -185,7 +172,7 @@ static enum status advance(struct block *b, uint64_t until, const atomic_bool *s
             else
                 b->update->advance_shared(l, piece);
             for (size_t s = 0; s < piece; s++)
-                index += (size_t)l->size[s] * (b->each ? l->width : 1);
+                index += l->size[s];
             done += piece;
             b->step += piece;
             if (b->is_lazy && (b->in_window += piece) == b->window)

@@ -52,8 +52,9 @@ struct block {
     size_t window, in_window; /* lazy forms: steps between settlings, and since the last */
     struct sampler *sampler;  /* one, or one for each lane */
     size_t samplers, max_batch, draw_steps;
-    uint32_t *index, *size, *lane_index; /* chunk buffers */
-    double *limit2;                      /* [width]: squared norm beyond which a lane has left */
+    uint32_t *index, *size; /* chunk buffers: [samplers][index_stride], [draw_steps] */
+    size_t index_stride;
+    double *limit2; /* [width]: squared norm beyond which a lane has left */
 
     /* rates */
     struct shape_group *group;

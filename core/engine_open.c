@@ -103,14 +103,12 @@ static enum status open_samplers(struct block *b, struct error *error)
         b->draw_steps = 1;
     if (b->draw_steps > DRAW_STEPS)
         b->draw_steps = DRAW_STEPS;
-    const size_t chunk = b->draw_steps * b->max_batch;
+    b->index_stride = b->draw_steps * b->max_batch + 16; /* a line more: streams must not share cache sets */
     const size_t words = c->sampler->scratch_words ? c->sampler->scratch_words(n, c->batch_size) : 0;
     b->sampler = TAKE(b->samplers, struct sampler);
-    b->index = TAKE(chunk * b->samplers, uint32_t);
+    b->index = TAKE(b->index_stride * b->samplers, uint32_t);
     b->size = TAKE(b->draw_steps, uint32_t);
-    b->lane_index = TAKE(b->each ? chunk * b->samplers : 1, uint32_t);
     for (size_t s = 0; s < b->samplers && !status; s++) {
-        /* Padding lanes repeat lane 0's samples: their rates are zero. */
         bool used = s < (b->workers > 1 ? b->workers : b->trajectories);
         const struct run_request *r = b->lane_request[used && b->workers == 1 ? s : 0];
         uint64_t worker = b->workers > 1 && used ? (uint64_t)s << 48 : 0;

@@ -179,11 +179,14 @@ static void print_programs(const struct bench_programs *p)
                spread_text(&p->sweep.kernel_rate, 1e6, other));
         printf("  its time      %.1f %% training, %.1f %% measuring, %.1f %% all else\n", 100 * p->sweep.training,
                100 * p->sweep.measuring, 100 * (1 - p->sweep.training - p->sweep.measuring));
-        if (p->sweep.two)
+        if (p->sweep.two) {
             printf("  two threads   %s s, %s x as fast\n", spread_text(&p->sweep.two_seconds, 1, text),
                    spread_text(&p->sweep.speedup, 1, other));
-        else
+            printf("  the machine   %s x: two multiply-add loops at once against one after the other\n",
+                   spread_text(&p->sweep.machine_speedup, 1, text));
+        } else {
             puts("  two threads   not measured: there is one processor");
+        }
     }
     if (p->has_plan) {
         puts("\nPlanning, from the start of the program to its end (a small shard of the runs is done)");
@@ -277,6 +280,7 @@ static void json_programs(struct json *json, const struct bench_programs *p)
         if (p->sweep.two) {
             json_spread(json, "two_threads_seconds", &p->sweep.two_seconds);
             json_spread(json, "two_threads_speedup", &p->sweep.speedup);
+            json_spread(json, "machine_speedup", &p->sweep.machine_speedup);
         }
         json_end(json, '}');
     }

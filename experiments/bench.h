@@ -88,6 +88,10 @@ enum status bench_rate(const struct bench_row *row, double *rate, struct error *
 enum status bench_measure(struct bench_rows *rows, const struct bench_settings *settings, double *bandwidth,
                           size_t *triad_bytes, struct error *error);
 
+/* What this machine itself gains from a second processor: two multiply-add loops at once against one after the other. 2 at
+ * most; less where the processors share a core or its clock. */
+double bench_two_processors(const struct bench_isa *isa);
+
 /* bench_program.c: the whole program, as processes of its own from start to end. */
 enum { BENCH_PLANS = 2, BENCH_STORES = 2 };
 struct bench_programs {
@@ -98,7 +102,7 @@ struct bench_programs {
         struct bench_spread seconds, rate, kernel_rate, of_kernel; /* one thread */
         double training, measuring;                                /* shares of that time */
         bool two;                                                  /* there is a second processor */
-        struct bench_spread two_seconds, speedup;
+        struct bench_spread two_seconds, speedup, machine_speedup;
     } sweep;
     struct { /* a large sweep, planned, of which hardly anything is run */
         size_t cells, replicates;

@@ -68,6 +68,22 @@ static double peak(const struct bench_isa *isa, double *seconds)
     return isa->fma_flops * (double)isa->fma_rounds / *seconds;
 }
 
+double bench_two_processors(const struct bench_isa *isa)
+{
+    const uint64_t rounds = 10000000;
+    double one = 0, two = 0;
+    for (int warm = 0; warm < 2; warm++) { /* the first time starts the second thread */
+        double start = bench_now();
+        isa->fma(rounds);
+        one = bench_now() - start;
+        start = bench_now();
+#pragma omp parallel num_threads(2)
+        isa->fma(rounds);
+        two = bench_now() - start;
+    }
+    return 2 * one / two;
+}
+
 static void calibrate_peak(struct bench_isa *isa, double wanted)
 {
     double seconds;

@@ -216,7 +216,7 @@ static enum status bench_sweep(struct bench_rows *rows, const struct bench_setti
     struct {
         double seconds[BENCH_REPETITIONS_MAX], rate[BENCH_REPETITIONS_MAX], kernel[BENCH_REPETITIONS_MAX],
             share[BENCH_REPETITIONS_MAX], training[BENCH_REPETITIONS_MAX], measuring[BENCH_REPETITIONS_MAX],
-            two[BENCH_REPETITIONS_MAX], speedup[BENCH_REPETITIONS_MAX];
+            two[BENCH_REPETITIONS_MAX], speedup[BENCH_REPETITIONS_MAX], machine[BENCH_REPETITIONS_MAX];
     } each;
     char yaml[1024];
     snprintf(yaml, sizeof yaml,
@@ -252,6 +252,7 @@ static enum status bench_sweep(struct bench_rows *rows, const struct bench_setti
             status = run_experiment(place, yaml, "1/1", 2, &two, error);
         if (status)
             return status;
+        each.machine[r] = result->sweep.two ? bench_two_processors(rows->active) : 0;
         each.seconds[r] = one.seconds;
         each.rate[r] = result->sweep.gradients / one.seconds;
         each.kernel[r] = 0.5 * (before + after);
@@ -269,6 +270,7 @@ static enum status bench_sweep(struct bench_rows *rows, const struct bench_setti
     result->sweep.measuring = bench_spread(each.measuring, repetitions).median;
     result->sweep.two_seconds = bench_spread(each.two, repetitions);
     result->sweep.speedup = bench_spread(each.speedup, repetitions);
+    result->sweep.machine_speedup = bench_spread(each.machine, repetitions);
     return status;
 }
 

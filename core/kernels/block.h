@@ -43,10 +43,11 @@ struct lane_block {
 
     /* one chunk of steps */
     const uint32_t
-        *index;           /* shared stream: the chunk's samples one after another; a stream per lane: [sample][width] */
-    const uint32_t *size; /* batch size of each step */
-    const double *eta;    /* rate of step s and lane k at eta[s * eta_stride + k] */
-    size_t eta_stride;    /* width, or 0 when no rate changes */
+        *index; /* the chunk's samples one after another; a stream per lane: lane k's from k * index_stride on */
+    size_t index_stride;
+    const uint32_t *size;           /* batch size of each step */
+    const double *eta;              /* rate of step s and lane k at eta[s * eta_stride + k] */
+    size_t eta_stride;              /* width, or 0 when no rate changes */
     const double *const *mean_gain; /* [averages][step]: mean += c (x - mean); 0: nothing to do */
 
     struct lazy_state *lazy; /* the O(nonzeros) forms on CSR data, else NULL: x, slots and means are then in their own

@@ -429,21 +429,28 @@ static void advance_shared(struct lane_block *b, size_t count)
 
 /* ---- a sample per lane ---- */
 
-/* Clips slopes z[count] of the lanes' own samples where asked. */
-static void clip_each(const struct lane_block *b, const uint32_t *sample, double *z, size_t count)
+/* Clips slopes z[rows][width] of the lanes' own samples where asked. */
+static void clip_each(const struct lane_block *b, const uint32_t *index, size_t rows)
 {
-    for (size_t q = 0; q < count && b->clip > 0 && b->clip_sample; q++) {
-        double bound = b->clip / (fabs(z[q]) * b->row_norm[sample[q]]);
-        z[q] *= bound < 1.0 ? bound : 1.0;
-    }
+    if (!(b->clip > 0 && b->clip_sample))
+        return;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t k = 0; k < b->width; k++) {
+            double *z = b->z + r * b->width + k;
+            double bound = b->clip / (fabs(*z) * b->row_norm[index[k * b->index_stride + r]]);
+            *z *= bound < 1.0 ? bound : 1.0;
+        }
 }
 
 /* Dot products of eight lanes with their own samples: z[8] and the targets y[8]; keeps the rows in gathered[d][width].
  */
-ALWAYS_INLINE void gather_dot(const struct lane_block *b, const uint32_t *sample, size_t k, double *gathered, double *z,
+ALWAYS_INLINE void gather_dot(const struct lane_block *b, const uint32_t *index, size_t k, double *gathered, double *z,
                               double *y)
 {
     enum { NV = 8 / VL };
+    uint32_t sample[8];
+    for (size_t q = 0; q < 8; q++)
+        sample[q] = index[(k + q) * b->index_stride];
     const size_t width = b->width, d = b->dim, stride = b->a->stride;
     const double *value = b->a->value;
     UNROLL for (int v = 0; v < NV; v++)
@@ -476,10 +483,10 @@ static void each_slopes(struct lane_block *b, const uint32_t *index, size_t rows
     const size_t width = b->width;
     for (size_t r = 0; r < rows; r++)
         for (size_t k = 0; k < width; k += 8)
-            gather_dot(b, index + r * width + k, k, b->rows + r * b->dim * width + k, b->z + r * width + k,
+            gather_dot(b, index + r, k, b->rows + r * b->dim * width + k, b->z + r * width + k,
                        b->target + r * width + k);
     b->loss->slope_each(rows * width, b->target, b->z);
-    clip_each(b, index, b->z, rows * width);
+    clip_each(b, index, rows);
 }
 
 /* The step of coordinates j0 .. j1-1 of lanes k .. k+nv*VL-1 from the gathered rows of a whole batch. */
@@ -540,7 +547,7 @@ static void each_stored(struct lane_block *b, const uint32_t *index, size_t rows
     const size_t width = b->width, d = b->dim;
     memset(b->gradient, 0, d * width * sizeof *b->gradient);
     for (size_t r = 0; r < rows; r++) {
-        each_slopes(b, index + r * width, 1);
+        each_slopes(b, index + r, 1);
         for (size_t j = 0; j < d; j++)
             for (size_t k = 0; k < width; k += VL) {
                 double *g = b->gradient + j * width + k;
@@ -555,27 +562,27 @@ static void each_sparse(struct lane_block *b, const uint32_t *index, size_t rows
 {
     const struct matrix *a = b->a;
     const size_t width = b->width;
-    double target[8] __attribute__((aligned(64)));
     memset(b->gradient, 0, b->dim * width * sizeof *b->gradient);
-    for (size_t r = 0; r < rows; r++)
-        for (size_t k = 0; k < width; k += 8) {
-            const uint32_t *sample = index + r * width + k;
-            for (size_t q = 0; q < 8; q++) {
-                const size_t start = a->row[sample[q]], entries = a->row[sample[q] + 1] - start;
-                double sum[4] = {0, 0, 0, 0};
-                for (size_t p = 0; p < entries; p++)
-                    sum[p & 3] = s_fma(a->value[start + p], b->x[a->column[start + p] * width + k + q], sum[p & 3]);
-                b->z[q] = (sum[0] + sum[2]) + (sum[1] + sum[3]);
-                target[q] = b->y[sample[q]];
-            }
-            b->loss->slope_each(8, target, b->z);
-            clip_each(b, sample, b->z, 8);
-            for (size_t q = 0; q < 8; q++)
-                for (size_t p = a->row[sample[q]]; p < a->row[sample[q] + 1]; p++) {
-                    double *g = b->gradient + a->column[p] * width + k + q;
-                    *g = s_fma(a->value[p], b->z[q], *g);
-                }
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t k = 0; k < width; k++) {
+            const uint32_t sample = index[k * b->index_stride + r];
+            const size_t start = a->row[sample], entries = a->row[sample + 1] - start;
+            double sum[4] = {0, 0, 0, 0};
+            for (size_t p = 0; p < entries; p++)
+                sum[p & 3] = s_fma(a->value[start + p], b->x[a->column[start + p] * width + k], sum[p & 3]);
+            b->z[k] = (sum[0] + sum[2]) + (sum[1] + sum[3]);
+            b->target[k] = b->y[sample];
         }
+        b->loss->slope_each(width, b->target, b->z);
+        clip_each(b, index + r, 1);
+        for (size_t k = 0; k < width; k++) {
+            const uint32_t sample = index[k * b->index_stride + r];
+            for (size_t p = a->row[sample]; p < a->row[sample + 1]; p++) {
+                double *g = b->gradient + a->column[p] * width + k;
+                *g = s_fma(a->value[p], b->z[k], *g);
+            }
+        }
+    }
 }
 
 static void advance_each(struct lane_block *b, size_t count)
@@ -601,6 +608,6 @@ static void advance_each(struct lane_block *b, size_t count)
             apply_stored(b, eta, inverse, clip_batch);
         }
         finish_step(b, s);
-        index += rows * b->width;
+        index += rows;
     }
 }
