@@ -195,6 +195,13 @@ void script_curves(FILE *out, const struct figure *f)
             "middle(c) = column('n_diverged') > 0 ? seen(column('%s_median')) : seen(column('%s_mean'))\n"
             "high(c) = seen(column('%s_q90'))\n",
             f->x, f->x, f->metric, f->metric, f->metric);
+    if (axis_is_log(f->metric))
+        fprintf(out,
+                "# Runs that diverge leave through the upper edge instead of squeezing the others together.\n"
+                "stats 'summary.csv' using (column('n_diverged')) nooutput name 'D'\n"
+                "stats 'summary.csv' using (column('step') == 0 ? column('%s_median') : NaN) nooutput name 'S'\n"
+                "if (D_max > 0 && S_max > 0) set yrange [*:30*S_max]\n",
+                f->metric);
     fprintf(out, "left = %s\n",
             f->cell[0].linear_grid ? "0" : "1e-300 # a logarithmic axis has no place for the start");
     put_panels(out, &l);
