@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "figure.h"
+#include "output.h"
 #include "store_read.h"
 
 /* What a curve can be told by. */
@@ -69,6 +70,14 @@ void common_label(const struct figure *figure, char text[LABEL_MAX]);
 /* A gnuplot expression for a text shown as it is: single quotes, doubled inside, control characters as spaces; another
  * form where TeX would read it. Nothing in it is executed. */
 void put_text(FILE *out, const char *text);
+
+/* Writes a script. */
+typedef void figure_script(FILE *out, const struct figure *figure);
+/* NAME.gp into the folder and each format that is asked for; options->told hears of every picture. */
+enum status figure_write(const struct output_folder *folder, const struct figure *figure, figure_script *write,
+                         const struct figure_options *options, struct error *error);
+/* The style lies beside the scripts, so that the folder stands alone. */
+enum status figure_copy_style(const struct output_folder *folder, const char *style, struct error *error);
 
 /* The scripts. */
 void script_curves(FILE *out, const struct figure *figure);

@@ -88,8 +88,8 @@ enum status bench_rate(const struct bench_row *row, double *rate, struct error *
 enum status bench_measure(struct bench_rows *rows, const struct bench_settings *settings, double *bandwidth,
                           size_t *triad_bytes, struct error *error);
 
-/* What this machine itself gains from a second processor: two multiply-add loops at once against one after the other. 2 at
- * most; less where the processors share a core or its clock. */
+/* What this machine itself gains from a second processor: two multiply-add loops at once against one after the other. 2
+ * at most; less where the processors share a core or its clock. */
 double bench_two_processors(const struct bench_isa *isa);
 
 /* bench_program.c: the whole program, as processes of its own from start to end. */
