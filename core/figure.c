@@ -388,6 +388,63 @@ static size_t metric_of(const char *name)
     return m;
 }
 
+/* The words of one key of a figure, each of which must be one of names. */
+static enum status check_words(const struct yaml_node *node, const char *what, const char *const *names, size_t count,
+                               struct error *error)
+{
+    const char *said[METRIC_COUNT];
+    for (size_t i = words(node, said, METRIC_COUNT); i-- > 0;) {
+        size_t n = 0;
+        while (n < count && strcmp(names[n], said[i]) != 0)
+            n++;
+        if (n == count) {
+            name_unknown(error, what, said[i], names, count);
+            return yaml_place(node, error);
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status figure_check(const struct yaml_node *node, struct error *error)
+{
+    static const char *const keys[] = {"figure", "x", "y", "theory"};
+    const char *type[TYPE_COUNT], *x[sizeof abscissa / sizeof *abscissa], *y[METRIC_COUNT], *theory[FIGURE_GUIDES];
+    size_t xs = 0;
+    for (size_t i = 0; i < TYPE_COUNT; i++)
+        type[i] = types[i].name;
+    for (size_t i = 0; i < sizeof abscissa / sizeof *abscissa; i++)
+        if (!strstr("rate batch_size", abscissa[i].said)) /* those belong to types of their own */
+            x[xs++] = abscissa[i].said;
+    for (size_t i = 0; i < METRIC_COUNT; i++)
+        y[i] = metric_info[i].name;
+    for (size_t i = 0; i < FIGURE_GUIDES; i++)
+        theory[i] = figure_guide[i].name;
+    if (node->kind == YAML_SCALAR)
+        return check_words(node, "figure", type, TYPE_COUNT, error);
+    if (!yaml_find(node, "figure"))
+        return yaml_error(node, STATUS_USAGE, error, "a figure's mapping needs its type: {figure: loss_vs_steps, ...}");
+    for (size_t i = 0; i < node->count; i++) {
+        const struct yaml_node *value = node->entry[i].value;
+        const char *const *names[] = {type, x, y, theory};
+        const size_t counts[] = {TYPE_COUNT, xs, METRIC_COUNT, FIGURE_GUIDES};
+        static const char *const what[] = {"figure", "abscissa", "metric", "theory"};
+        size_t k = 0;
+        while (k < 4 && strcmp(keys[k], node->entry[i].key) != 0)
+            k++;
+        if (k == 4) {
+            struct yaml_node place = *value;
+            place.line = node->entry[i].line;
+            place.column = node->entry[i].column;
+            name_unknown(error, "key of a figure", node->entry[i].key, keys, 4);
+            return yaml_place(&place, error);
+        }
+        enum status status = check_words(value, what[k], names[k], counts[k], error);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
 static enum status draw_entry(const struct request *r, const struct yaml_node *node, bool estimator,
                               struct error *error)
 {

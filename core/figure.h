@@ -19,6 +19,12 @@ struct figure_options {
     void *context;
 };
 
+/* Is a node of an experiment's `figures:` a figure that can be drawn: a type's name, or a mapping {figure: TYPE, x:,
+ * y:, theory:} of known words? Errors have the place in the file. Called when the experiment is read, not when the
+ * night is over. */
+struct yaml_node;
+enum status figure_check(const struct yaml_node *node, struct error *error);
+
 /* The formats there are, NULL-terminated. */
 extern const char *const figure_formats[];
 

@@ -35,8 +35,14 @@ static enum status wrong_form(const struct param *param, const struct yaml_node 
     yaml_describe(node, found, sizeof found);
     param_bounds(param, bounds, sizeof bounds);
     bool several = node->kind == YAML_SEQUENCE || yaml_find(node, "logspace") || yaml_find(node, "linspace");
-    return yaml_error(node, STATUS_USAGE, error, "%s is %s, but must be %s%s", param->name, found, bounds,
-                      several && param->kind != PARAM_LIST ? "; several values belong under sweep" : "");
+    const char *hint = "";
+    if (several && param->kind != PARAM_LIST)
+        hint = "; several values belong under sweep";
+    else if (node->kind == YAML_MAPPING && param->kind == PARAM_COUNT)
+        hint = ", or {steps: S} or {epochs: E} where it counts steps";
+    else if (node->kind == YAML_MAPPING && param->kind == PARAM_REAL)
+        hint = "; in a sweep also {logspace: [from, to, count]} or {linspace: [from, to, count]}";
+    return yaml_error(node, STATUS_USAGE, error, "%s is %s, but must be %s%s", param->name, found, bounds, hint);
 }
 
 static enum status checked(const struct param *param, double value, const struct yaml_node *node, struct error *error)

@@ -103,7 +103,8 @@ static const struct setting batch_size_settings[] = {
                .fallback = 1,
                .min = 1,
                .max = 4294967295.0,
-               .help = "m, samples in a step; arithmetic on n (n/4) rounds down, to 1 at least"}},
+               .help = "m, samples in a step; arithmetic on n (n/4) rounds down, to 1 at least; beyond n an epoch is "
+                       "one step of n"}},
 };
 static const struct setting last_batch_settings[] = {
     {.param = {.name = "last_batch",

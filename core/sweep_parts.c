@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "figure.h"
 #include "json.h"
 #include "sweep_internal.h"
 
@@ -227,6 +228,11 @@ static enum status take_list(const struct document *document, enum meta_id id, c
             return yaml_error(item, STATUS_USAGE, error, "an entry of %s must be %s%s%s, but is %s", what,
                               key ? "{" : "a name or a mapping", key ? key : "", key ? ": NAME, ...}" : "",
                               yaml_describe(item, found, sizeof found));
+        if (id == META_FIGURES) {
+            enum status status = figure_check(item, error);
+            if (status != STATUS_OK)
+                return status;
+        }
         (*out)[i] = canonical_json(item);
         if (!(*out)[i])
             return no_memory(error);

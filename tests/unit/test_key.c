@@ -54,7 +54,7 @@ Test(key, what_has_no_effect_is_dropped)
     EXPECT_SAME(LS(", start: {gaussian: 0}") RUN, BASE);
     EXPECT_SAME(LS(", radius: none") RUN, BASE);
     EXPECT_SAME(BASE "record: {metrics: [gap, loss]}\n", BASE "record: {metrics: [loss, gap]}\n");
-    EXPECT_SAME(BASE "experiment: x\nquestion: y\nreplicates: 3\nseed: 9\nfigures: [a]\n", BASE);
+    EXPECT_SAME(BASE "experiment: x\nquestion: y\nreplicates: 3\nseed: 9\nfigures: [schedule]\n", BASE);
     EXPECT_SAME(BASE "averaging: {type: tail, fraction: 0.5}\n", BASE "averaging: tail\n");
     EXPECT_SAME(NO_SCHEDULE "schedule: {type: inverse_time, c: 3, t0: 10}\n",
                 NO_SCHEDULE "schedule: {type: inverse_time, rate: 0.3, t0: 10}\n");

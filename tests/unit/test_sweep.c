@@ -58,14 +58,16 @@ Test(sweep, everything_said)
                   "update: {type: heavy_ball, momentum: 0.8, dampening: 0.1}\naveraging: {type: tail, fraction: 0.25}\n"
                   "clip: {norm: 2, each: sample}\nlocal: {workers: 4, sync_every: 8}\n"
                   "record: {points: 11, spacing: linear, metrics: [gap, test_loss, norm2]}\ntiming: solo\nkeep: runs\n"
-                  "figures: [loss_vs_steps, {b: 2, a: [1, x]}]\nlaws:\n  - {law: sampling, expect: confirmed}\n");
+                  "figures: [loss_vs_steps, {y: loss, figure: loss_vs_steps, x: [steps, samples]}]\nlaws:\n  - {law: "
+                  "sampling, expect: confirmed}\n");
     cr_expect_str_eq(sweep_name(sweep), "my-run");
     cr_expect_str_eq(sweep_question(sweep), "Why?");
     cr_expect_eq(sweep_replicates(sweep), 7);
     cr_expect_eq(sweep_seed(sweep), 42);
     cr_expect_eq(sweep_figure_count(sweep), 2);
     cr_expect_str_eq(sweep_figure(sweep, 0), "\"loss_vs_steps\"");
-    cr_expect_str_eq(sweep_figure(sweep, 1), "{\"a\":[1,\"x\"],\"b\":2}");
+    cr_expect_str_eq(sweep_figure(sweep, 1),
+                     "{\"figure\":\"loss_vs_steps\",\"x\":[\"steps\",\"samples\"],\"y\":\"loss\"}");
     cr_expect_eq(sweep_law_count(sweep), 1);
     cr_expect_str_eq(sweep_law(sweep, 0), "{\"expect\":\"confirmed\",\"law\":\"sampling\"}");
     struct run_config c = cell_of(sweep, 0);
@@ -457,7 +459,7 @@ Test(sweep, set)
     sweep_close(sweep);
 
     sweep = must_open_set(PROFILED, WORDS("schedule.rate=1,2,3", "batch_size=2,4", "momentum=0,0.5,0.9",
-                                          "record.metrics=gap,norm2", "figures=a,b"));
+                                          "record.metrics=gap,norm2", "figures=schedule,learning_rate"));
     cr_expect_eq(sweep_cells(sweep), 18);
     c = cell_of(sweep, 17);
     cr_expect(c.batch_size == 4 && c.schedule.values.scalar[0] == 3.0 && c.update_values.scalar[0] == 0.9);

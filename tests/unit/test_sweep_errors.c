@@ -152,6 +152,11 @@ Test(sweep_errors, other_parts)
     EXPECT_ERROR(4, 13, BASE "experiment: [a]\n", "experiment is a list");
     EXPECT_ERROR(4, 8, BASE "laws: [{expect: confirmed}]\n", "{law: NAME");
     EXPECT_ERROR(4, 11, BASE "figures: [[1]]\n", "a name or a mapping");
+    EXPECT_ERROR(4, 11, BASE "figures: [loss_vs_step]\n", "did you mean 'loss_vs_steps'?");
+    EXPECT_ERROR(4, 38, BASE "figures: [{figure: loss_vs_steps, x: epoch}]\n", "did you mean 'epochs'?");
+    EXPECT_ERROR(4, 38, BASE "figures: [{figure: loss_vs_steps, y: los}]\n", "did you mean 'loss'?");
+    EXPECT_ERROR(4, 35, BASE "figures: [{figure: loss_vs_steps, teory: 1/t}]\n", "did you mean 'theory'?");
+    EXPECT_ERROR(4, 11, BASE "figures: [{x: steps}]\n", "needs its type");
     EXPECT_ERROR(4, 20, BASE "independent_over: [bach_size]\n", "unknown setting 'bach_size'", "'batch_size'");
     EXPECT_ERROR(4, 1, BASE "problem.l2: 4\n", "dotted path may stand under sweep");
     EXPECT_ERROR(1, 1, "- 1\n", "must be a mapping");
