@@ -19,6 +19,7 @@ enum rng_purpose {
     RNG_BOOTSTRAP = 5,
     RNG_TEST = 6,
     RNG_ESTIMATOR = 7, /* which epoch, and where in it, an estimator run looks at */
+    RNG_LAW = 8,       /* simulations inside a prediction */
 };
 
 /* 128 bits that name a stream. */
