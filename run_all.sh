@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From a fresh clone to figures: installs what is missing, builds, runs every experiment, exports, draws. Every step picks up
-# where an earlier run stopped, so a second run does nothing twice.
+# From a fresh clone to figures and verdicts: installs what is missing, builds, runs every experiment, exports, draws,
+# verifies. Every step picks up where an earlier run stopped, so a second run does nothing twice.
 set -euo pipefail
 unset CDPATH
 exec </dev/null # nothing here asks questions; sudo asks for its password on the terminal itself
@@ -30,7 +30,8 @@ usage() {
     cat <<'TEXT'
 Usage: ./run_all.sh [--full | build | test | packages | --help]
 
-  (nothing)   install what is missing, build, run every experiment in its quick profile, export tables, draw figures
+  (nothing)   install what is missing, build, run every experiment in its quick profile, export tables, draw figures,
+              and print the verdict on every law
   --full      the same with the full profile: many replicates, for a night
   build       only install what is missing and build ./build/sgdlab
   test        install what is missing, build in build-test/ and run the tests (up to 10 minutes)
@@ -38,7 +39,8 @@ Usage: ./run_all.sh [--full | build | test | packages | --help]
 
 An interrupted run goes on where it stopped when called again; results are in results/.
 
-Exit status: 0 fine, 1 the build, a run or a test failed, 2 wrong usage or something needed is missing, 130 interrupted
+Exit status: 0 fine, 1 the build, a run or a test failed, 2 wrong usage or something needed is missing,
+             3 a law's verdict is other than its experiment expects, 130 interrupted
 Example:     ./run_all.sh && ls results/*/*.pdf
 TEXT
 }
@@ -153,11 +155,17 @@ run_experiments() { # PROFILE
     esac
     ./build/sgdlab export results
     ./build/sgdlab plot results
+    local verdict=0
+    say ""
+    say "Theory against measurement (every check: ./build/sgdlab verify results --verbose):"
+    ./build/sgdlab verify results || verdict=$?
     say ""
     say "Done in $SECONDS s, of which $((SECONDS - started)) s for the experiments. Where to look:"
     say "  figures  results/<experiment>/*.pdf and *.svg; each .gp beside them redraws its figure alone"
     say "  tables   results/<experiment>/*.csv (results/README.md says what each column means)"
+    say "  verdicts results/laws.csv; results/<experiment>/law_*.pdf, results/laws_qq.pdf"
     say "  more     ./build/sgdlab --help"
+    [ "$status" -ne 0 ] || status=$verdict
     return "$status"
 }
 

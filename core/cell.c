@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "estimator.h"
 #include "json.h"
 #include "sweep_internal.h"
 
@@ -58,10 +59,12 @@ static void canonical_estimator(struct run_config *config)
         config->averager = (const struct averager_type *)averager;
         param_defaults(averager->params, averager->param_count, &config->averager_values);
     }
+    if (config_momentum(config) == 0.0)
+        config->velocity_steps = 0; /* its velocity is the gradient */
     if (config->at == AT_AFTER)
         return;
     const struct method *update = registry_find(METHOD_UPDATE, "sgd", NULL);
-    if (update) {
+    if (update && !config->velocity_steps) {
         config->update = (const struct update_type *)update;
         param_defaults(update->params, update->param_count, &config->update_values);
     }
@@ -223,6 +226,8 @@ static void estimator_json(struct json *json, const struct run_config *config)
     key_count(json, "draws", config->draws);
     if (config->at == AT_GAUSSIAN || config->at == AT_OPTIMUM_GAUSSIAN)
         key_real(json, "scale", config->at_scale);
+    if (config->velocity_steps)
+        key_count(json, "velocity_steps", config->velocity_steps);
     json_end(json, '}');
 }
 
@@ -261,8 +266,8 @@ static void record_json(struct json *json, const struct run_config *config)
 static void start_json(struct json *json, const struct run_config *config)
 {
     const struct start *start = &config->start;
-    if (start->kind == START_ZEROS) {
-        json_string(json, "zeros");
+    if (start->kind == START_ZEROS || start->kind == START_INSTANCE) {
+        json_string(json, start->kind == START_ZEROS ? "zeros" : "instance");
     } else if (start->kind == START_LIST) {
         json_begin(json, '[');
         for (size_t i = 0; i < config->problem.data->train.cols; i++)
@@ -301,6 +306,13 @@ char *cell_json(const struct run_config *given)
         json_key(&json, "estimator");
         estimator_json(&json, config);
     }
+    if (config->keep == KEEP_MOMENTS) {
+        json_key(&json, "keep");
+        json_begin(&json, '{');
+        key_count(&json, "group", GROUP_CHAINS);
+        key_word(&json, "type", meta_at(META_KEEP)->param.choices[KEEP_MOMENTS]);
+        json_end(&json, '}');
+    }
     key_word(&json, "kernel", kernel_family());
     if (!config->keep_last)
         key_word(&json, "last_batch", choice(SECTION_LAST_BATCH, 0, 1));
@@ -338,7 +350,7 @@ char *cell_json(const struct run_config *given)
     }
     if (config->timing == TIMING_SOLO)
         key_word(&json, "timing", choice(SECTION_TIMING, 0, TIMING_SOLO));
-    if (trains) {
+    if (trains || config->velocity_steps) {
         json_key(&json, "update");
         method_json(&json, update_method(config), &config->update_values, NULL);
     }
@@ -363,15 +375,26 @@ struct key cell_key(const char *json)
     return hash(strlen(json), (const uint8_t *)json);
 }
 
+/* The cell's key and some numbers, little-endian on every machine. */
+static struct key key_with(struct key cell, const uint64_t *number, size_t count)
+{
+    enum { NUMBERS_MAX = 3 };
+    uint8_t bytes[sizeof cell.byte + NUMBERS_MAX * sizeof *number];
+    memcpy(bytes, cell.byte, sizeof cell.byte);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < 8; j++)
+            bytes[sizeof cell.byte + 8 * i + j] = (uint8_t)(number[i] >> 8 * j);
+    return hash(sizeof cell.byte + count * sizeof *number, bytes);
+}
+
 struct key run_key(struct key cell, uint64_t seed, uint64_t replicate)
 {
-    uint8_t bytes[sizeof cell.byte + 16];
-    memcpy(bytes, cell.byte, sizeof cell.byte);
-    for (size_t i = 0; i < 8; i++) { /* little-endian on every machine */
-        bytes[sizeof cell.byte + i] = (uint8_t)(seed >> 8 * i);
-        bytes[sizeof cell.byte + 8 + i] = (uint8_t)(replicate >> 8 * i);
-    }
-    return hash(sizeof bytes, bytes);
+    return key_with(cell, (const uint64_t[]){seed, replicate}, 2);
+}
+
+struct key group_key(struct key cell, uint64_t seed, uint64_t first, uint64_t chains)
+{
+    return key_with(cell, (const uint64_t[]){seed, first, chains}, 3);
 }
 
 /* ---- columns ---- */

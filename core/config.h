@@ -12,16 +12,21 @@
 
 struct update_type; /* kernels/update.h */
 
-enum start_kind { START_ZEROS, START_GAUSSIAN, START_OPTIMUM, START_LIST };
+enum start_kind { START_ZEROS, START_GAUSSIAN, START_OPTIMUM, START_LIST, START_INSTANCE };
 struct start {
     enum start_kind kind;
-    double scale;       /* gaussian: standard deviation of each coordinate; optimum: added to every coordinate of x* */
+    double scale;       /* gaussian: standard deviation of each coordinate; optimum: added to every coordinate of x*;
+                           instance: x* + the data's own start (dataset.h), no scale */
     const double *list; /* list: d values, borrowed */
 };
 
 enum clip_each { CLIP_NONE, CLIP_SAMPLE, CLIP_BATCH };
 enum run_kind { KIND_TRAINING, KIND_ESTIMATOR };
 enum timing { TIMING_PACKED, TIMING_SOLO };
+
+/* What is stored: every run, or moments over groups of GROUP_CHAINS consecutive replicates (group.h). */
+enum keep { KEEP_RUNS, KEEP_MOMENTS };
+enum { GROUP_CHAINS = 64 };
 
 /* Where an estimator run freezes the iterate. */
 enum at_kind {
@@ -56,11 +61,14 @@ struct run_config {
     enum record_spacing spacing;
     unsigned metrics; /* bits 1u << METRIC_... */
     enum timing timing;
+    enum keep keep;
     uint64_t stream_group; /* rng group: hash of the values of the independent_over axes, 0: shared */
     /* estimator runs */
     enum at_kind at;
     double at_scale;
     uint64_t draws;
+    uint64_t
+        velocity_steps; /* t > 0: (1 - beta) v_t is studied, beta the momentum of `update`; 0: the batch gradient */
 };
 
 #endif

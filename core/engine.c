@@ -89,6 +89,7 @@ static void retire(struct block *b, size_t lane)
     for (size_t i = 0; i < b->runs; i++)
         if (b->lane_of[i] == lane) {
             b->result[i].outcome = OUTCOME_DIVERGED;
+            b->result[i].points = b->point;
             b->result[i].diverged_at = b->step;
             b->result[i].train_seconds = b->train_seconds / (double)b->trajectories;
         }
@@ -107,12 +108,17 @@ static void settle(struct block *b)
 static void check(struct block *b)
 {
     struct lane_block *l = &b->lanes;
+    const size_t lanes = b->workers > 1 ? b->workers : b->trajectories;
+    b->checked = b->step;
     /* Between settlings a lazy form knows only the coordinates it just moved; those are where a lane leaves. */
     if (b->is_lazy && b->in_window > 0)
         b->update->lazy->touched_norm2(l, l->norm2);
     else
         b->kernels->norm2(l->x, l->dim, l->width, l->norm2);
-    for (size_t k = 0; k < (b->workers > 1 ? b->workers : b->trajectories); k++) {
+    uint64_t left = 0; /* retired lanes have norm 0 */
+    for (size_t k = 0; k < lanes; k++)
+        left += l->norm2[k] <= b->limit2[k] ? 0 : 1;
+    for (size_t k = 0; left && k < lanes; k++) {
         size_t lane = b->workers > 1 ? 0 : k;
         if (!b->retired[lane] && !(l->norm2[k] <= b->limit2[k]))
             retire(b, lane);
@@ -135,72 +141,128 @@ static void synchronize(struct block *b)
     }
 }
 
+/* Samples, rates and averaging weights of the steps from here on, whatever is recorded in between. */
+static void prepare(struct block *b)
+{
+    const uint64_t left = b->horizon - b->step;
+    const size_t count = left < b->draw_steps ? (size_t)left : b->draw_steps;
+    draw(b, b->step, count);
+    rates(b, b->step, count);
+    gains(b, b->step, count);
+    b->drawn_from = b->step;
+    b->drawn_until = b->step + count;
+    b->next_index = b->index;
+}
+
 /* Steps until `until`, in pieces that end where something has to be looked at. */
 static enum status advance(struct block *b, uint64_t until, const atomic_bool *stop)
 {
     struct lane_block *l = &b->lanes;
+    const double *gain[LANES_MAX];
     while (b->step < until && b->active) {
-        size_t count = until - b->step < b->draw_steps ? (size_t)(until - b->step) : b->draw_steps;
-        draw(b, b->step, count);
-        rates(b, b->step, count);
-        gains(b, b->step, count);
-        const uint32_t *index = b->index;
-        const double *gain[LANES_MAX];
-        for (size_t done = 0; done < count;) {
-            if (stop && atomic_load_explicit(stop, memory_order_relaxed))
-                return STATUS_INTERRUPTED;
-            size_t piece = CHECK_STEPS - (size_t)(b->step % CHECK_STEPS);
-            if (b->workers > 1) {
-                size_t sync = b->sync_every - (size_t)(b->step % b->sync_every);
-                piece = sync < piece ? sync : piece;
-            }
-            piece = piece < count - done ? piece : count - done;
-            l->index = index;
-            l->index_stride = b->index_stride;
-            l->size = b->size + done;
-            l->eta = b->eta + (b->constant_rates ? 0 : done * l->width);
-            l->eta_stride = b->constant_rates ? 0 : l->width;
-            for (size_t o = 0; o < b->observers; o++)
-                gain[o] = b->gain[o] + done;
-            l->mean_gain = gain;
-            if (b->is_lazy && piece > b->window - b->in_window)
-                piece = b->window - b->in_window;
-            if (b->is_lazy)
-                b->update->lazy->advance(l, piece);
-            else if (b->each)
-                b->update->advance_each(l, piece);
-            else
-                b->update->advance_shared(l, piece);
-            for (size_t s = 0; s < piece; s++)
-                index += l->size[s];
-            done += piece;
-            b->step += piece;
-            if (b->is_lazy && (b->in_window += piece) == b->window)
-                settle(b);
-            if (b->workers > 1 && b->step % b->sync_every == 0)
-                synchronize(b);
-            if (b->step % CHECK_STEPS == 0 || b->step == b->horizon)
-                check(b);
+        if (stop && atomic_load_explicit(stop, memory_order_relaxed))
+            return STATUS_INTERRUPTED;
+        if (b->step == b->drawn_until)
+            prepare(b);
+        const size_t done = (size_t)(b->step - b->drawn_from);
+        const uint64_t end = until < b->drawn_until ? until : b->drawn_until;
+        size_t piece = CHECK_STEPS - (size_t)(b->step % CHECK_STEPS);
+        if (b->workers > 1) {
+            size_t sync = b->sync_every - (size_t)(b->step % b->sync_every);
+            piece = sync < piece ? sync : piece;
         }
+        piece = piece < end - b->step ? piece : (size_t)(end - b->step);
+        if (b->is_lazy && piece > b->window - b->in_window)
+            piece = b->window - b->in_window;
+        if (b->gap_sum) {
+            settle(b);
+            block_add_gap(b);
+            piece = 1;
+        }
+        l->index = b->next_index;
+        l->index_stride = b->index_stride;
+        l->size = b->size + done;
+        l->eta = b->eta + (b->constant_rates ? 0 : done * l->width);
+        l->eta_stride = b->constant_rates ? 0 : l->width;
+        for (size_t o = 0; o < b->observers; o++)
+            gain[o] = b->gain[o] + done;
+        l->mean_gain = gain;
+        if (b->is_lazy)
+            b->update->lazy->advance(l, piece);
+        else if (b->each)
+            b->update->advance_each(l, piece);
+        else
+            b->update->advance_shared(l, piece);
+        for (size_t s = 0; s < piece; s++)
+            b->next_index += l->size[s];
+        b->step += piece;
+        if (b->is_lazy && (b->in_window += piece) == b->window)
+            settle(b);
+        if (b->workers > 1 && b->step % b->sync_every == 0)
+            synchronize(b);
+        if (b->step % CHECK_STEPS == 0 || b->step == b->horizon)
+            check(b);
     }
     return STATUS_OK;
 }
 
-static enum status run(struct block *b, const atomic_bool *stop)
+enum status block_advance(struct block *b, const atomic_bool *stop)
 {
     const struct record_grid *grid = b->request[0].config->grid;
+    double begun = now();
     for (size_t p = 0; p < grid->count && b->active; p++) {
-        double start = now();
         enum status status = advance(b, grid->step[p], stop);
         if (status)
             return status;
+        const bool settled = b->is_lazy && b->in_window > 0;
         settle(b);
-        check(b);
-        double trained = now();
-        b->train_seconds += trained - start;
+        if (settled || b->checked != b->step)
+            check(b);
+        if (!b->timed) {
+            if (b->active)
+                block_record(b);
+            continue;
+        }
+        const double trained = now();
+        b->train_seconds += trained - begun;
         if (b->active)
             block_record(b);
-        b->measure_seconds += now() - trained;
+        begun = now();
+        b->measure_seconds += begun - trained;
+    }
+    if (!b->timed)
+        b->train_seconds = now() - begun;
+    return STATUS_OK;
+}
+
+void block_finish(struct block *b)
+{
+    block_sink(b);
+    for (size_t i = 0; i < b->runs; i++) {
+        struct run_result *result = &b->result[i];
+        if (result->outcome == OUTCOME_FINISHED) {
+            result->points = b->point;
+            result->train_seconds = b->train_seconds / (double)b->trajectories;
+        }
+        result->measure_seconds = b->measure_seconds / (double)b->runs;
+        result->lanes = b->trajectories;
+    }
+}
+
+static enum status open_results(const struct block *b, struct error *error)
+{
+    const size_t points = b->request[0].config->grid->count;
+    for (size_t i = 0; i < b->runs; i++) {
+        struct run_result *result = &b->result[i];
+        result->seconds = calloc(points, sizeof(double));
+        bool complete = result->seconds != NULL;
+        for (int m = 0; m < METRIC_COUNT; m++)
+            if (block_defines(b, i, (enum metric)m)) {
+                result->metric[m] = calloc(points, sizeof(double));
+                complete = complete && result->metric[m];
+            }
+        if (!complete)
+            return error_memory(error, points * sizeof(double), "recorded points");
     }
     return STATUS_OK;
 }
@@ -211,20 +273,19 @@ enum status block_run(const struct run_request *request, size_t count, enum bloc
     struct block block;
     memset(result, 0, count * sizeof *result);
     enum status status = block_open(&block, request, count, layout, result, error);
+    block.timed = true;
     if (!status)
-        status = run(&block, stop);
+        status = open_results(&block, error);
+    if (!status)
+        status = block_begin(&block, error);
+    if (!status)
+        status = block_advance(&block, stop);
     if (status == STATUS_INTERRUPTED)
         error_set(error, status, "interrupted");
-    for (size_t i = 0; i < count; i++) {
-        if (status) {
-            run_result_free(&result[i]);
-            continue;
-        }
-        if (result[i].outcome == OUTCOME_FINISHED)
-            result[i].train_seconds = block.train_seconds / (double)block.trajectories;
-        result[i].measure_seconds = block.measure_seconds / (double)count;
-        result[i].lanes = block.trajectories;
-    }
+    if (!status)
+        block_finish(&block);
+    for (size_t i = 0; status && i < count; i++)
+        run_result_free(&result[i]);
     block_close(&block);
     return status;
 }
@@ -240,7 +301,9 @@ enum status run_last_iterate(const struct run_request *request, const atomic_boo
     config.metrics = 0;
     enum status status = block_open(&block, &own, 1, LAYOUT_AUTO, &result, error);
     if (!status)
-        status = run(&block, stop);
+        status = block_begin(&block, error);
+    if (!status)
+        status = block_advance(&block, stop);
     if (status == STATUS_INTERRUPTED)
         error_set(error, status, "interrupted");
     if (!status && result.outcome == OUTCOME_DIVERGED)

@@ -42,45 +42,85 @@ static double distance2(const struct block *b, const double *x, const double *fr
     return sum;
 }
 
-/* Writes value(run's lane) into metric m of every active run that watches this observer. */
-static void put(struct block *b, size_t observer, enum metric m, const double *value)
+/* The place of an observer's metric at a point that is not sunk yet: [width]. */
+static double *sink_at(const struct block *b, size_t observer, enum metric m, size_t point)
 {
-    for (size_t i = 0; i < b->runs; i++)
-        if (b->observer_of[i] == observer && !b->retired[b->lane_of[i]] && b->result[i].metric[m])
-            b->result[i].metric[m][b->point] = value[b->lane_of[i]];
+    const size_t o = observer == NO_OBSERVER ? b->observers : observer;
+    return b->sink[m] + (o * SINK_POINTS + point - b->sunk) * b->lanes.width;
 }
 
-/* loss, gap and grad_norm2 of a training iterate x [dim][measure_width]. */
+/* Keeps metric m of all lanes as this observer sees them. */
+static void put(struct block *b, size_t observer, enum metric m, const double *value)
+{
+    if (b->sink[m])
+        memcpy(sink_at(b, observer, m, b->point), value, b->trajectories * sizeof *value);
+}
+
+void block_sink(struct block *b)
+{
+    for (size_t i = 0; i < b->runs; i++) {
+        const size_t lane = b->lane_of[i], end = b->retired[lane] ? b->result[i].points : b->point;
+        for (int m = 0; m < METRIC_COUNT && b->sunk < end; m++) {
+            double *out = b->result[i].metric[m];
+            if (!out)
+                continue;
+            const double *value = sink_at(b, b->observer_of[i], (enum metric)m, b->sunk) + lane;
+            for (size_t p = b->sunk; p < end; p++, value += b->lanes.width)
+                out[p] = *value;
+        }
+    }
+    b->sunk = b->point;
+}
+
+/* loss and gap of the lanes that have the quadratic form, at x [dim][measure_width]; |grad f|^2 is then in b->grad2. */
+static void quadratic_values(struct block *b, const double *x, double *loss, double *gap)
+{
+    const struct lane_block *l = &b->lanes;
+    if (!b->h)
+        return;
+    b->kernels->quadratic(b->h, b->h_stride, l->dim, l->penalized, l->l2, b->optimum, x, b->measure_width,
+                          b->measured_gradient, b->form, b->grad2);
+    for (size_t k = 0; k < b->trajectories; k++) {
+        gap[k] = 0.5 * b->form[k];
+        loss[k] = b->f_star[k] + gap[k];
+    }
+}
+
+/* The same of the other lanes, by a pass over all samples, and, unless NULL, the accuracy of all. */
+static void pass_values(struct block *b, const double *x, double *accuracy, double *loss, double *gap)
+{
+    const struct lane_block *l = &b->lanes;
+    const double rows = (double)l->a->rows;
+    double value[LANES_MAX];
+    if (b->all_quadratic)
+        return;
+    b->kernels->full_loss(l->a, l->y, l->loss, x, b->measure_width, b->pass_scratch, b->sum, accuracy);
+    for (size_t k = 0; accuracy && k < b->trajectories; k++)
+        accuracy[k] /= rows;
+    for (size_t k = 0; k < b->trajectories; k++)
+        value[k] = b->sum[k] / rows;
+    for (size_t k = 0; l->penalty != PENALTY_NONE && k < b->trajectories; k++)
+        value[k] += penalty_value(b, x, k);
+    for (size_t k = 0; k < b->trajectories; k++) {
+        if (b->h && b->has_optimum[k])
+            continue;
+        loss[k] = value[k];
+        gap[k] = value[k] - b->f_star[k];
+    }
+}
+
+/* loss, gap, grad_norm2 and accuracy of a training iterate x. */
 static void measure_training(struct block *b, const double *x, size_t observer, unsigned wanted)
 {
     const struct lane_block *l = &b->lanes;
-    const size_t width = b->measure_width;
     double gap[LANES_MAX], loss[LANES_MAX], norm[LANES_MAX];
-    if (b->h) {
-        b->kernels->quadratic(b->h, b->h_stride, l->dim, l->penalized, l->l2, b->optimum, x, width,
-                              b->measured_gradient, b->form, b->grad2);
-        for (size_t k = 0; k < b->trajectories; k++)
-            if (b->has_optimum[k]) {
-                gap[k] = 0.5 * b->form[k];
-                loss[k] = b->lane_request[k]->config->reference->f + gap[k];
-                norm[k] = b->grad2[k];
-            }
-    }
-    if (!b->all_quadratic && wanted & (1u << METRIC_LOSS | 1u << METRIC_GAP | 1u << METRIC_ACCURACY)) {
-        bool classes = wanted & 1u << METRIC_ACCURACY;
-        b->kernels->full_loss(l->a, l->y, l->loss, x, width, b->pass_scratch, b->sum, classes ? b->correct : NULL);
-        for (size_t k = 0; k < b->trajectories; k++) {
-            b->correct[k] /= (double)l->a->rows;
-            if (b->h && b->has_optimum[k])
-                continue;
-            loss[k] = b->sum[k] / (double)l->a->rows + penalty_value(b, x, k);
-            gap[k] = b->has_optimum[k] ? loss[k] - b->lane_request[k]->config->reference->f : 0;
-        }
-        if (classes)
-            put(b, observer, METRIC_ACCURACY, b->correct);
-    }
+    quadratic_values(b, x, loss, gap);
+    if (wanted & (1u << METRIC_LOSS | 1u << METRIC_GAP | 1u << METRIC_ACCURACY))
+        pass_values(b, x, wanted & 1u << METRIC_ACCURACY ? b->correct : NULL, loss, gap);
+    if (b->h)
+        memcpy(norm, b->grad2, b->trajectories * sizeof *norm);
     if (!b->all_quadratic && wanted & 1u << METRIC_GRAD_NORM2) {
-        b->kernels->full_gradient(l->a, l->y, l->loss, x, width, b->pass_scratch, b->measured_gradient);
+        b->kernels->full_gradient(l->a, l->y, l->loss, x, b->measure_width, b->pass_scratch, b->measured_gradient);
         for (size_t k = 0; k < b->trajectories; k++)
             if (!b->h || !b->has_optimum[k])
                 norm[k] = gradient_norm2(b, x, k);
@@ -91,6 +131,8 @@ static void measure_training(struct block *b, const double *x, size_t observer, 
         put(b, observer, METRIC_GAP, gap);
     if (wanted & 1u << METRIC_GRAD_NORM2)
         put(b, observer, METRIC_GRAD_NORM2, norm);
+    if (wanted & 1u << METRIC_ACCURACY)
+        put(b, observer, METRIC_ACCURACY, b->correct);
 }
 
 static void measure(struct block *b, const double *x, size_t observer)
@@ -111,6 +153,8 @@ static void measure(struct block *b, const double *x, size_t observer)
             value[k] = distance2(b, x, NULL, k);
         put(b, observer, METRIC_NORM2, value);
     }
+    if (wanted & 1u << METRIC_X1)
+        put(b, observer, METRIC_X1, x);
     if (data->test.rows && wanted & (1u << METRIC_TEST_LOSS | 1u << METRIC_TEST_ACCURACY)) {
         b->kernels->full_loss(&data->test, data->test_y, b->lanes.loss, x, b->measure_width, b->pass_scratch, b->sum,
                               b->correct);
@@ -137,19 +181,42 @@ static const double *measured(struct block *b, const double *x)
     return b->worker_mean;
 }
 
+void block_add_gap(struct block *b)
+{
+    double gap[LANES_MAX], loss[LANES_MAX];
+    const double *x = measured(b, b->lanes.x);
+    quadratic_values(b, x, loss, gap);
+    pass_values(b, x, NULL, loss, gap);
+    for (size_t k = 0; k < b->trajectories; k++)
+        b->gap_sum[k] += gap[k];
+}
+
+/* The mean of the gaps before this step; at step 0 the gap itself. */
+static void measure_mean_gap(struct block *b)
+{
+    double mean[LANES_MAX];
+    if (b->step == 0)
+        block_add_gap(b);
+    const double steps = b->step == 0 ? 1 : (double)b->step;
+    for (size_t k = 0; k < b->trajectories; k++)
+        mean[k] = b->gap_sum[k] / steps;
+    put(b, NO_OBSERVER, METRIC_MEAN_GAP, mean);
+    if (b->step == 0)
+        memset(b->gap_sum, 0, b->trajectories * sizeof *b->gap_sum);
+}
+
 void block_record(struct block *b)
 {
-    bool last = false;
-    for (size_t i = 0; i < b->runs; i++)
-        last = last || b->observer_of[i] == NO_OBSERVER;
-    if (last)
+    if (b->point - b->sunk == SINK_POINTS)
+        block_sink(b);
+    if (b->reads_last)
         measure(b, measured(b, b->lanes.x), NO_OBSERVER);
+    if (b->reads_last && b->gap_sum)
+        measure_mean_gap(b);
     for (size_t o = 0; o < b->observers; o++)
         measure(b, measured(b, b->lanes.mean[o]), o);
-    for (size_t i = 0; i < b->runs; i++)
-        if (!b->retired[b->lane_of[i]]) {
+    for (size_t i = 0; b->timed && i < b->runs; i++)
+        if (!b->retired[b->lane_of[i]])
             b->result[i].seconds[b->point] = b->train_seconds / (double)b->trajectories;
-            b->result[i].points = b->point + 1;
-        }
     b->point++;
 }

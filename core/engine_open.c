@@ -71,6 +71,7 @@ static enum status assign(struct block *b, struct error *error)
             b->lane_request[b->trajectories++] = &b->request[i];
         b->lane_of[i] = lane;
         b->observer_of[i] = NO_OBSERVER;
+        b->reads_last = b->reads_last || c->averager->last;
         if (c->averager->last)
             continue;
         while (o < b->observers && !same_averager(&b->observer[o], c))
@@ -104,25 +105,32 @@ static enum status open_samplers(struct block *b, struct error *error)
     if (b->draw_steps > DRAW_STEPS)
         b->draw_steps = DRAW_STEPS;
     b->index_stride = b->draw_steps * b->max_batch + 16; /* a line more: streams must not share cache sets */
-    const size_t words = c->sampler->scratch_words ? c->sampler->scratch_words(n, c->batch_size) : 0;
+    b->scratch_words = c->sampler->scratch_words ? c->sampler->scratch_words(n, c->batch_size) : 0;
     b->sampler = TAKE(b->samplers, struct sampler);
     b->index = TAKE(b->index_stride * b->samplers, uint32_t);
     b->size = TAKE(b->draw_steps, uint32_t);
-    for (size_t s = 0; s < b->samplers && !status; s++) {
-        bool used = s < (b->workers > 1 ? b->workers : b->trajectories);
-        const struct run_request *r = b->lane_request[used && b->workers == 1 ? s : 0];
-        uint64_t worker = b->workers > 1 && used ? (uint64_t)s << 48 : 0;
+    for (size_t s = 0; s < b->samplers && !status; s++)
         b->sampler[s] = (struct sampler){
             .type = c->sampler,
             .values = c->sampler_values,
             .n = (uint32_t)n,
             .batch_size = c->batch_size,
             .keep_last = c->keep_last,
-            .stream = rng_stream(r->seed, RNG_SAMPLING, r->config->stream_group ^ worker, r->replicate),
-            .scratch = TAKE(words ? words : 1, uint32_t),
+            .scratch = TAKE(b->scratch_words, uint32_t),
         };
-    }
     return status;
+}
+
+static void begin_streams(struct block *b)
+{
+    for (size_t s = 0; s < b->samplers; s++) {
+        struct sampler *sampler = &b->sampler[s];
+        bool used = s < (b->workers > 1 ? b->workers : b->trajectories);
+        const struct run_request *r = b->lane_request[used && b->workers == 1 ? s : 0];
+        uint64_t worker = b->workers > 1 && used ? (uint64_t)s << 48 : 0;
+        sampler->stream = rng_stream(r->seed, RNG_SAMPLING, r->config->stream_group ^ worker, r->replicate);
+        memset(sampler->scratch, 0, b->scratch_words * sizeof *sampler->scratch);
+    }
 }
 
 static enum status open_rates(struct block *b, struct error *error)
@@ -140,8 +148,6 @@ static enum status open_rates(struct block *b, struct error *error)
     b->constant_rates = true;
     for (size_t lane = 0; lane < b->trajectories && !status; lane++) {
         const struct schedule *schedule = &b->lane_request[lane]->config->schedule;
-        const int floor_param = schedule->type->floor_param;
-        double floor = floor_param < 0 ? 0 : schedule->values.scalar[floor_param];
         size_t g = 0;
         while (g < b->groups && !schedule_same_shape(b->group[g].schedule, schedule))
             g++;
@@ -152,13 +158,22 @@ static enum status open_rates(struct block *b, struct error *error)
                 return status;
         }
         b->group[g].lane[b->group[g].count++] = lane;
+        b->constant_rates = b->constant_rates && schedule->type->constant && !schedule->warmup;
+    }
+    return status;
+}
+
+static void begin_rates(struct block *b)
+{
+    for (size_t lane = 0; lane < b->trajectories; lane++) {
+        const struct schedule *schedule = &b->lane_request[lane]->config->schedule;
+        const int floor_param = schedule->type->floor_param;
+        const double floor = floor_param < 0 ? 0 : schedule->values.scalar[floor_param];
         for (size_t k = lane; k < (b->workers > 1 ? b->workers : lane + 1); k++) {
             b->rate_floor[k] = floor;
             b->rate_span[k] = schedule->values.scalar[0] - floor;
         }
-        b->constant_rates = b->constant_rates && schedule->type->constant && !schedule->warmup;
     }
-    return status;
 }
 
 enum status run_start(const struct run_request *r, double *x, size_t width, struct error *error)
@@ -186,17 +201,20 @@ enum status run_start(const struct run_request *r, double *x, size_t width, stru
         break;
     }
     case START_OPTIMUM:
+    case START_INSTANCE: {
+        const double *offset = c->start.kind == START_INSTANCE ? c->problem.data->start : NULL;
         if (!reference || !reference->exists)
-            return error_set(error, STATUS_USAGE, "start: optimum, but this problem has none: %s",
+            return error_set(error, STATUS_USAGE, "the start is relative to the optimum, but this problem has none: %s",
                              reference ? reference->reason : "it was not solved");
         for (size_t j = 0; j < d; j++)
-            x[j * width] = reference->x[j] + c->start.scale;
+            x[j * width] = reference->x[j] + (offset ? offset[j] : c->start.scale);
         break;
+    }
     }
     return STATUS_OK;
 }
 
-static enum status open_start(struct block *b, size_t lane, const struct run_request *r, struct error *error)
+static enum status begin_start(struct block *b, size_t lane, const struct run_request *r, struct error *error)
 {
     const size_t width = b->lanes.width, d = b->lanes.dim;
     double *x = b->lanes.x + lane;
@@ -315,28 +333,44 @@ static enum status open_lanes(struct block *b, struct error *error)
         l->l1[k] = c->problem.l1;
         l->l2[k] = c->problem.l2;
         l->radius[k] = c->problem.radius;
-        status = open_start(b, k, r, error);
+    }
+    if (b->is_lazy) {
+        b->window = lazy_window(b);
+        b->lazy_doubles = b->update->lazy->memory(l, b->window);
+        b->lazy_memory = TAKE(b->lazy_doubles, double);
+    }
+    return status;
+}
+
+/* Iterates, the update rule's state, averages. */
+static enum status begin_lanes(struct block *b, struct error *error)
+{
+    struct lane_block *l = &b->lanes;
+    const size_t width = l->width, entries = round_up(l->dim, 8) * width;
+    memset(l->x, 0, entries * sizeof *l->x);
+    for (size_t s = 0; s < b->update->slots; s++)
+        memset(l->slot[s], 0, entries * sizeof *l->slot[s]);
+    for (size_t k = 0; k < (b->workers > 1 ? b->workers : b->trajectories); k++) {
+        enum status status = begin_start(b, k, b->lane_request[b->workers > 1 ? 0 : k], error);
         if (status)
             return status;
     }
     for (size_t o = 0; o < b->observers; o++) {
-        memcpy(l->mean[o], l->x, d * width * sizeof *l->x);
+        memcpy(l->mean[o], l->x, l->dim * width * sizeof *l->x);
         b->observer[o].weight = b->observer[o].type->weight(b->observer[o].values, 0, b->horizon);
     }
     if (b->is_lazy) {
-        const struct lazy_type *lazy = b->update->lazy;
-        b->window = lazy_window(b);
-        double *memory = TAKE(lazy->memory(l, b->window), double);
-        if (status)
-            return status;
         /* The linear form needs the rates, which are constant. */
         for (size_t k = 0; k < width; k++)
             b->eta[k] = b->rate_floor[k] + b->rate_span[k];
         l->eta = b->eta;
-        lazy->open(l, b->window, memory);
+        memset(b->lazy_memory, 0, b->lazy_doubles * sizeof *b->lazy_memory);
+        b->update->lazy->open(l, b->window, b->lazy_memory);
     }
     return STATUS_OK;
 }
+
+enum { QUADRATIC_METRICS = 1u << METRIC_LOSS | 1u << METRIC_GAP | 1u << METRIC_GRAD_NORM2 | 1u << METRIC_MEAN_GAP };
 
 /* Scratch for the metrics, and the quadratic form where it is the cheaper and more accurate way to the gap. */
 static enum status open_record(struct block *b, struct error *error)
@@ -346,16 +380,22 @@ static enum status open_record(struct block *b, struct error *error)
     const struct run_config *first = b->request[0].config;
     const size_t width = l->width, d = l->dim, padded = round_up(d, 8);
     const unsigned wanted = first->metrics;
-    const struct matrix *test = &first->problem.data->test;
     /* Lane by lane: what its neighbours know of their optima must not change a lane's numbers. */
     const bool quadratic = first->problem.type->quadratic && l->penalty <= PENALTY_L2 && !l->project && !l->a->sparse &&
                            d <= l->a->rows && d <= 1024;
     bool some = false;
     b->has_optimum = TAKE(b->trajectories, bool);
+    b->f_star = TAKE(b->trajectories, double);
+    if (wanted & 1u << METRIC_MEAN_GAP)
+        b->gap_sum = TAKE(b->trajectories, double);
+    for (int m = 0; m < METRIC_COUNT; m++)
+        if (wanted & 1u << m)
+            b->sink[m] = TAKE((b->observers + 1) * SINK_POINTS * width, double);
     b->all_quadratic = quadratic;
     for (size_t k = 0; k < b->trajectories && !status; k++) {
         const struct reference *r = b->lane_request[k]->config->reference;
         b->has_optimum[k] = r && r->exists;
+        b->f_star[k] = b->has_optimum[k] ? r->f : 0;
         some = some || b->has_optimum[k];
         b->all_quadratic = b->all_quadratic && b->has_optimum[k];
     }
@@ -369,7 +409,7 @@ static enum status open_record(struct block *b, struct error *error)
     b->grad2 = TAKE(width, double);
     if (b->workers > 1)
         b->worker_mean = TAKE(padded * width, double);
-    if (quadratic && some && wanted & (1u << METRIC_LOSS | 1u << METRIC_GAP | 1u << METRIC_GRAD_NORM2)) {
+    if (quadratic && some && wanted & QUADRATIC_METRICS) {
         b->h_stride = padded;
         b->h = TAKE(padded * padded, double);
         if (!status)
@@ -380,27 +420,22 @@ static enum status open_record(struct block *b, struct error *error)
     for (size_t k = 0; k < b->trajectories; k++)
         for (size_t j = 0; b->has_optimum[k] && j < d; j++)
             b->optimum[j * b->measure_width + k] = b->lane_request[k]->config->reference->x[j];
-    for (size_t i = 0; i < b->runs; i++) {
-        const struct run_config *c = b->request[i].config;
-        const bool optimum = c->reference && c->reference->exists;
-        const bool classes = c->problem.type->task != TASK_REGRESSION;
-        const bool defined[METRIC_COUNT] = {
-            [METRIC_LOSS] = true,        [METRIC_GAP] = optimum,
-            [METRIC_GRAD_NORM2] = true,  [METRIC_DISTANCE2] = optimum,
-            [METRIC_NORM2] = true,       [METRIC_TEST_LOSS] = test->rows > 0,
-            [METRIC_ACCURACY] = classes, [METRIC_TEST_ACCURACY] = classes && test->rows > 0,
-        };
-        for (int m = 0; m < METRIC_COUNT; m++)
-            if (wanted & 1u << m && defined[m]) {
-                b->result[i].metric[m] = calloc(c->grid->count, sizeof(double));
-                if (!b->result[i].metric[m])
-                    return error_memory(error, c->grid->count * sizeof(double), "recorded points");
-            }
-        b->result[i].seconds = calloc(c->grid->count, sizeof(double));
-        if (!b->result[i].seconds)
-            return error_memory(error, c->grid->count * sizeof(double), "recorded points");
-    }
     return STATUS_OK;
+}
+
+bool block_defines(const struct block *b, size_t run, enum metric metric)
+{
+    const struct run_config *c = b->request[run].config;
+    const bool optimum = c->reference && c->reference->exists;
+    const bool classes = c->problem.type->task != TASK_REGRESSION, test = c->problem.data->test.rows > 0;
+    const bool defined[METRIC_COUNT] = {
+        [METRIC_LOSS] = true,        [METRIC_GAP] = optimum,
+        [METRIC_GRAD_NORM2] = true,  [METRIC_DISTANCE2] = optimum,
+        [METRIC_NORM2] = true,       [METRIC_TEST_LOSS] = test,
+        [METRIC_ACCURACY] = classes, [METRIC_TEST_ACCURACY] = classes && test,
+        [METRIC_X1] = true,          [METRIC_MEAN_GAP] = optimum && c->averager->last,
+    };
+    return c->metrics & 1u << metric && defined[metric];
 }
 
 enum status block_open(struct block *b, const struct run_request *request, size_t count, enum block_layout layout,
@@ -449,7 +484,6 @@ enum status block_open(struct block *b, const struct run_request *request, size_
         .clip_sample = first->clip == CLIP_SAMPLE,
         .width = lanes == 1 && !b->each && !b->is_lazy ? 1 : round_up(lanes, 8),
     };
-    b->active = b->trajectories;
     status = open_samplers(b, error);
     if (!status)
         status = open_rates(b, error);
@@ -458,4 +492,24 @@ enum status block_open(struct block *b, const struct run_request *request, size_
     if (!status)
         status = open_record(b, error);
     return status;
+}
+
+enum status block_begin(struct block *b, struct error *error)
+{
+    b->step = b->drawn_from = b->drawn_until = 0;
+    b->checked = UINT64_MAX;
+    b->point = b->sunk = b->in_window = 0;
+    b->train_seconds = b->measure_seconds = 0;
+    b->active = b->trajectories;
+    memset(b->retired, 0, b->trajectories * sizeof *b->retired);
+    if (b->gap_sum)
+        memset(b->gap_sum, 0, b->trajectories * sizeof *b->gap_sum);
+    for (size_t i = 0; i < b->runs; i++) {
+        b->result[i].outcome = OUTCOME_FINISHED;
+        b->result[i].diverged_at = 0;
+        b->result[i].points = 0;
+    }
+    begin_streams(b);
+    begin_rates(b);
+    return begin_lanes(b, error);
 }

@@ -10,6 +10,8 @@
 
 #include "estimator_internal.h"
 
+const uint64_t estimator_lag[ESTIMATOR_LAGS] = {1, 2, 5, 10};
+
 enum {
     CHUNK_DRAWS = 256,    /* draws between two looks at *stop, and in one partial sum */
     CHUNK_INDICES = 8192, /* samples drawn at once (one batch at least) */
@@ -36,16 +38,17 @@ static void *carve(double **next, size_t count)
 static bool touches_few(const struct estimator *e)
 {
     const double touched = (double)e->batch * (double)e->a->nnz / (double)e->n;
-    return e->a->sparse && e->d > ESTIMATOR_COVARIANCE_DIM && 4 * touched < (double)e->d;
+    const bool velocities = e->request->config->velocity_steps > 0;
+    return e->a->sparse && !velocities && e->d > ESTIMATOR_COVARIANCE_DIM && 4 * touched < (double)e->d;
 }
 
 static enum status open_arrays(struct estimator *e, double **block, struct error *error)
 {
-    const bool few = touches_few(e);
+    const bool few = touches_few(e), velocities = e->request->config->velocity_steps > 0;
     const size_t d = e->padded, n = (e->n + 7) / 8 * 8, m = (e->batch + 7) / 8 * 8;
     const size_t square = e->d <= ESTIMATOR_COVARIANCE_DIM ? (e->d * e->d + 7) / 8 * 8 : 0;
     /* stamp and touched take the room of as many doubles. */
-    const size_t count = 9 * d + n + m + square + (few ? 3 * d : 0);
+    const size_t count = 9 * d + n + m + square + (few ? 3 * d : 0) + (velocities ? 2 * d : 0);
     *block = aligned_alloc(64, count * sizeof(double));
     if (!*block)
         return error_memory(error, count * sizeof(double), "an estimator run");
@@ -68,6 +71,8 @@ static enum status open_arrays(struct estimator *e, double **block, struct error
         e->stamp = carve(&next, d);
         e->touched = carve(&next, d);
     }
+    if (velocities)
+        e->velocity = carve(&next, 2 * d);
     return STATUS_OK;
 }
 
@@ -97,13 +102,6 @@ static enum status freeze(struct estimator *e, const atomic_bool *stop, struct e
 
 /* ---- draws ---- */
 
-static inline void add_value(struct moments *moments, double value, double inverse_count)
-{
-    double deviation = value - moments->mean;
-    moments->mean += deviation * inverse_count;
-    moments->squares += deviation * (value - moments->mean);
-}
-
 /* The columns of these rows that this draw has not touched yet. */
 static size_t list_touched(struct estimator *e, const uint32_t *index, size_t rows)
 {
@@ -120,23 +118,25 @@ static size_t list_touched(struct estimator *e, const uint32_t *index, size_t ro
     return count;
 }
 
-/* One batch. With a list of touched columns the others deviate by minus the gradient: their part of each sum is that of
- * all columns minus that of the touched ones. */
-static void add_batch(struct estimator *e, const uint32_t *index, size_t rows)
+void estimator_batch(struct estimator *e, const uint32_t *index, size_t rows)
 {
-    const double inverse = 1.0 / (double)rows, inverse_count = 1.0 / (double)(e->draws + 1);
-    const uint32_t *list = e->hits ? e->touched : NULL;
-    const size_t count = list ? list_touched(e, index, rows) : e->d;
-    double square = 0, along = 0, other_square = list ? e->gradient2 : 0, other_along = list ? e->along : 0;
-    if (!list)
+    if (!e->hits)
         memset(e->sum, 0, e->padded * sizeof *e->sum);
     for (size_t r = 0; r < rows; r++)
         e->z[r] = e->slope[index[r]];
     e->kernels->backward(e->a, index, 0, rows, e->z, 1, e->sum);
+}
+
+/* The deviation is that of the first `count` touched columns, or of all. The untouched ones deviate by minus the
+ * gradient: their part of each sum is that of all columns minus that of the touched ones. */
+static void add_deviation(struct estimator *e, size_t count)
+{
+    const double inverse_count = 1.0 / (double)(e->draws + 1);
+    const uint32_t *list = e->hits ? e->touched : NULL;
+    double square = 0, along = 0, other_square = list ? e->gradient2 : 0, other_along = list ? e->along : 0;
     for (size_t t = 0; t < count; t++) {
         const size_t j = list ? list[t] : t;
-        const double deviation = e->sum[j] * inverse - e->gradient[j];
-        e->deviation[j] = deviation;
+        const double deviation = e->deviation[j];
         e->part[j] += deviation;
         square += deviation * deviation;
         along += e->unit[j] * deviation;
@@ -161,8 +161,24 @@ static void add_batch(struct estimator *e, const uint32_t *index, size_t rows)
     e->draws++;
 }
 
-/* Sums of a chunk are added to the total at its end, so that rounding errors do not grow with the draws. */
-static void end_chunk(struct estimator *e)
+void estimator_add(struct estimator *e)
+{
+    add_deviation(e, e->d);
+}
+
+static void add_batch(struct estimator *e, const uint32_t *index, size_t rows)
+{
+    const double inverse = 1.0 / (double)rows;
+    const size_t count = e->hits ? list_touched(e, index, rows) : e->d;
+    estimator_batch(e, index, rows);
+    for (size_t t = 0; t < count; t++) {
+        const size_t j = e->hits ? e->touched[t] : t;
+        e->deviation[j] = e->sum[j] * inverse - e->gradient[j];
+    }
+    add_deviation(e, count);
+}
+
+void estimator_end_chunk(struct estimator *e)
 {
     for (size_t j = 0; j < e->d; j++) {
         e->total[j] += e->part[j];
@@ -191,6 +207,8 @@ static enum status draw_all(struct estimator *e, uint64_t draws, struct sampler 
     const struct run_config *c = e->request->config;
     /* Training has used up its steps of the stream: the frozen iterate depends on them. */
     const uint64_t first = c->at == AT_AFTER ? c->steps : 0;
+    if (e->velocity)
+        return estimator_draw_velocities(e, draws, first, sampler, index, size, chunk, stop);
     while (e->draws < draws) {
         if (stop && atomic_load_explicit(stop, memory_order_relaxed))
             return STATUS_INTERRUPTED;
@@ -207,7 +225,7 @@ static enum status draw_all(struct estimator *e, uint64_t draws, struct sampler 
             add_batch(e, at, rows);
             at += rows;
         }
-        end_chunk(e);
+        estimator_end_chunk(e);
     }
     return STATUS_OK;
 }
@@ -245,8 +263,7 @@ static enum status draw_batches(struct estimator *e, const atomic_bool *stop, st
 
 /* ---- results ---- */
 
-/* Standard error of the mean of those values. */
-static double standard_error(const struct moments *moments, uint64_t count)
+double estimator_standard_error(const struct moments *moments, uint64_t count)
 {
     return count > 1 ? sqrt(moments->squares / (double)(count - 1) / (double)count) : 0;
 }
@@ -277,16 +294,23 @@ static enum status take_result(struct estimator *e, struct estimator_result *res
     result->kappa = e->kappa;
     result->predicted = e->kappa * e->sigma2;
     result->variance = e->square.mean;
-    result->variance_se = standard_error(&e->square, e->draws);
+    result->variance_se = estimator_standard_error(&e->square, e->draws);
     if (e->norm > 0) {
-        result->bias_along_gradient = e->projection.mean / e->norm;
-        result->bias_along_gradient_se = standard_error(&e->projection, e->draws) / e->norm;
+        result->bias_along_gradient = e->projection.mean / (e->mean * e->norm);
+        result->bias_along_gradient_se = estimator_standard_error(&e->projection, e->draws) / (e->mean * e->norm);
+    }
+    result->lags = e->velocity && e->square.mean > 0 ? ESTIMATOR_LAGS : 0;
+    for (size_t k = 0; k < result->lags; k++) {
+        const double predicted = pow(e->beta, (double)estimator_lag[k]);
+        result->autocorrelation_predicted[k] = predicted;
+        result->autocorrelation[k] = predicted + e->lag[k].mean / e->square.mean;
+        result->autocorrelation_se[k] = estimator_standard_error(&e->lag[k], e->draws) / e->square.mean;
     }
     result->directions = e->directions;
     for (size_t k = 0; k < e->directions; k++) {
         result->direction_variance[k] = e->direction[k].mean;
         result->direction_predicted[k] = e->kappa * e->direction_variance[k];
-        result->direction_se[k] = standard_error(&e->direction[k], e->draws);
+        result->direction_se[k] = estimator_standard_error(&e->direction[k], e->draws);
     }
     for (size_t j = 0; j < e->d; j++) {
         double untouched = e->hits ? draws - e->hits[j] : 0;
@@ -313,6 +337,13 @@ enum status estimator_run(const struct run_request *request, const atomic_bool *
     };
     const double m = (double)e.batch;
     e.kappa = a->rows == 1 ? 0 : c->sampler->with_replacement ? 1 / m : (n - m) / (m * (n - 1));
+    e.mean = 1;
+    if (c->velocity_steps > 0) {
+        const double t = (double)c->velocity_steps;
+        e.beta = config_momentum(c);
+        e.mean = 1 - pow(e.beta, t);
+        e.kappa *= (1 - e.beta) / (1 + e.beta) * (1 - pow(e.beta, 2 * t));
+    }
     double *block = NULL;
     *result = (struct estimator_result){0};
     enum status status = open_arrays(&e, &block, error);

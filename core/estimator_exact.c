@@ -51,10 +51,11 @@ static void slopes_and_gradient(struct estimator *e)
 }
 
 /* The diagonal of Sigma, and how far rounding can carry the mean of draws from the gradient: sums of n and of m terms
- * of that mean size. */
+ * of that mean size, m of them in each step of a velocity. */
 static void columns(struct estimator *e)
 {
-    const double n = (double)e->n, unit = 4 * DBL_EPSILON * (double)(e->n + e->batch);
+    const double n = (double)e->n, steps = (double)e->request->config->velocity_steps;
+    const double unit = 4 * DBL_EPSILON * (n + (double)e->batch + steps);
     double *stored = e->part; /* entries in the column; zeros again afterwards */
     for (size_t i = 0; i < e->n; i++) {
         const double *value;

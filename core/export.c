@@ -10,14 +10,15 @@
 
 enum { VALUES_AT_ONCE = 8 << 20 }; /* 64 MiB of doubles */
 
-static const char *const table_name[] = {"runs.csv",      "points.csv",     "summary.csv",
+static const char *const table_name[] = {"runs.csv",      "points.csv",     "moments.csv",   "summary.csv",
                                          "estimator.csv", "covariance.csv", "references.csv"};
-enum { RUNS, POINTS, SUMMARY, ESTIMATOR, COVARIANCE, REFERENCES, TABLES };
+enum { RUNS, POINTS, MOMENTS, SUMMARY, ESTIMATOR, COVARIANCE, REFERENCES, TABLES };
 
 static struct text_table *table_at(struct exporter *exporter, int index)
 {
-    struct text_table *const table[] = {&exporter->runs,      &exporter->points,     &exporter->summary,
-                                        &exporter->estimator, &exporter->covariance, &exporter->references};
+    struct text_table *const table[] = {&exporter->runs,      &exporter->points,    &exporter->moments,
+                                        &exporter->summary,   &exporter->estimator, &exporter->covariance,
+                                        &exporter->references};
     return table[index];
 }
 
@@ -42,6 +43,8 @@ static void put_headers(struct exporter *exporter)
         table_end(&exporter->points);
         export_summary_header(exporter);
     }
+    if (exporter->kinds.moments)
+        export_moments_header(exporter);
     if (exporter->kinds.estimator) {
         header(
             &exporter->estimator,
@@ -53,6 +56,13 @@ static void put_headers(struct exporter *exporter)
             snprintf(text, sizeof text, ",direction%d_variance,direction%d_predicted,direction%d_se", i, i, i);
             header(&exporter->estimator, text);
         }
+        for (size_t i = 0; i < ESTIMATOR_LAGS; i++) {
+            char text[120];
+            snprintf(text, sizeof text, ",autocorrelation%1$d,autocorrelation%1$d_predicted,autocorrelation%1$d_se",
+                     (int)estimator_lag[i]);
+            header(&exporter->estimator, text);
+        }
+        header(&exporter->estimator, ",momentum");
         table_end(&exporter->estimator);
         header(&exporter->covariance, "run,row,column,covariance,predicted\r\n");
     }
@@ -234,6 +244,13 @@ static enum status put_estimator(struct exporter *exporter, struct error *error)
         table_real_or_blank(table, there ? result.direction_predicted[i] : (double)NAN);
         table_real_or_blank(table, there ? result.direction_se[i] : (double)NAN);
     }
+    for (size_t i = 0; i < ESTIMATOR_LAGS; i++) {
+        bool there = i < result.lags;
+        table_real_or_blank(table, there ? result.autocorrelation[i] : (double)NAN);
+        table_real_or_blank(table, there ? result.autocorrelation_predicted[i] : (double)NAN);
+        table_real_or_blank(table, there ? result.autocorrelation_se[i] : (double)NAN);
+    }
+    table_real_or_blank(table, columns->momentum);
     table_end(table);
     put_covariance(exporter, &result);
     estimator_result_free(&result);
@@ -286,6 +303,10 @@ static enum status put_cell(struct exporter *exporter, struct error *error)
     size_t runs = 0;
     enum status status = STATUS_OK;
     put_reference(exporter);
+    if (exporter->cell.keep == KEEP_MOMENTS) {
+        status = put_failures(exporter, 0, experiment->replicates, error);
+        return status == STATUS_OK ? export_moments(exporter, error) : status;
+    }
     while (status == STATUS_OK) {
         bool found;
         status = store_read_run(exporter->store, exporter->mark, exporter->cell.id, experiment->seed, next,
@@ -305,11 +326,15 @@ static enum status put_cell(struct exporter *exporter, struct error *error)
     return status == STATUS_OK ? export_summary(exporter, runs, error) : status;
 }
 
-/* runs.csv and references.csv are always there; the others where the experiment has such runs. */
+/* A plan keeps runs or moments, all cells alike. runs.csv and references.csv are always there; the others where the
+ * experiment has such runs. */
 static bool table_wanted(const struct exporter *exporter, int table)
 {
     switch (table) {
     case POINTS:
+        return exporter->kinds.training && !exporter->kinds.moments;
+    case MOMENTS:
+        return exporter->kinds.moments;
     case SUMMARY:
         return exporter->kinds.training;
     case ESTIMATOR:
@@ -372,6 +397,7 @@ static enum status export_experiment(struct store *store, const char *dir, int64
     output_folder_close(&folder);
     stored_cell_free(&exporter.cell);
     stored_run_free(&exporter.run);
+    stored_group_free(&exporter.group);
     free(exporter.value);
     return status;
 }

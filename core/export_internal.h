@@ -11,10 +11,11 @@ struct exporter {
     const struct stored_experiment *experiment;
     struct experiment_kinds kinds;
     int64_t mark;
-    struct text_table runs, points, summary, estimator, covariance, references;
+    struct text_table runs, points, moments, summary, estimator, covariance, references;
     bool any_covariance;
     struct stored_cell cell;
     struct stored_run run;
+    struct stored_group group;
     double *value; /* summary: [column][point][run] of a stretch of points */
     size_t value_capacity, values_at_once;
 };
@@ -31,6 +32,12 @@ void export_cell_columns(struct text_table *table, const struct exporter *export
 /* Header rows and the rows of the exporter's cell; `runs` of them are in the store. */
 void export_summary_header(struct exporter *exporter);
 enum status export_summary(struct exporter *exporter, size_t runs, struct error *error);
+/* What begins a row of summary.csv: the cell, the recorded point, how many runs there are and have diverged by then. */
+void export_summary_point(struct exporter *exporter, size_t point, uint64_t runs, uint64_t diverged);
+
+/* export_moments.c: moments.csv and the rows of summary.csv of a cell that keeps moments. */
+void export_moments_header(struct exporter *exporter);
+enum status export_moments(struct exporter *exporter, struct error *error);
 
 /* value[count], sorted, may end in +infinity; 0 <= share <= 1. Type 7 of Hyndman and Fan, "Sample quantiles in
  * statistical packages" (1996), as gsl_stats_quantile_from_sorted_data, but right where infinities begin. */

@@ -98,18 +98,23 @@ static void take_run(struct exporter *exporter, struct stretch *stretch, size_t 
         diverged[p] += stretch->first + p >= run->points;
 }
 
-static void put_rows(struct exporter *exporter, const struct stretch *stretch, const size_t *diverged)
+void export_summary_point(struct exporter *exporter, size_t point, uint64_t runs, uint64_t diverged)
 {
     struct text_table *table = &exporter->summary;
     const struct stored_cell *cell = &exporter->cell;
+    export_cell_columns(table, exporter);
+    table_count(table, cell->step[point]);
+    table_real(table, (double)cell->samples[point] / (double)cell->columns.n);
+    table_count(table, cell->samples[point]);
+    table_count(table, runs);
+    table_count(table, diverged);
+}
+
+static void put_rows(struct exporter *exporter, const struct stretch *stretch, const size_t *diverged)
+{
+    struct text_table *table = &exporter->summary;
     for (size_t p = 0; p < stretch->points; p++) {
-        size_t point = stretch->first + p;
-        export_cell_columns(table, exporter);
-        table_count(table, cell->step[point]);
-        table_real(table, (double)cell->samples[point] / (double)cell->columns.n);
-        table_count(table, cell->samples[point]);
-        table_count(table, stretch->runs);
-        table_count(table, diverged[p]);
+        export_summary_point(exporter, stretch->first + p, stretch->runs, diverged[p]);
         for (size_t c = 0; c < stretch->columns; c++) {
             if (stretch->defined[c])
                 put_statistics(table, values_at(exporter, stretch, c, p), stretch->runs);

@@ -12,7 +12,7 @@
 
 enum { CURVES_WANTED = 9, CELLS_MAX = 4000 };
 
-const char *const figure_formats[] = {"svg", "pdf", "png", "tex", "dumb", NULL};
+const char *const figure_formats[FIGURE_FORMATS + 1] = {"svg", "pdf", "png", "tex", "dumb", NULL};
 
 const struct figure_guide figure_guide[FIGURE_GUIDES] = {
     {"1/sqrt(t)", "0.5", "slope of O(1/√t)", "slope of $O(1/\\sqrt t)$"},
@@ -20,46 +20,32 @@ const struct figure_guide figure_guide[FIGURE_GUIDES] = {
     {"1/t^2", "2", "slope of O(1/t²)", "slope of $O(1/t^2)$"},
 };
 
-struct figure_type {
-    const char *name;
-    figure_script *script;
-    const char *const *x; /* the abscissae it is drawn against, columns of the tables; the first ones by default */
-    size_t x_default;
-    int x_trait; /* the trait on the abscissa, -1: none */
-    bool estimator;
-    bool alone; /* a file for each panel */
-};
-
 static const char *const curve_x[] = {"step", "epoch", "samples", "train_seconds_mean", NULL};
 static const char *const rate_x[] = {"rate", NULL}, *const batch_x[] = {"batch_size", NULL},
                          *const epoch_x[] = {"epoch", NULL};
 
-static const struct figure_type types[] = {
+const struct figure_type figure_type[FIGURE_TYPES] = {
     {"loss_vs_steps", script_curves, curve_x, 2, -1, false, false},
     {"learning_rate", script_final, rate_x, 1, TRAIT_RATE, false, false},
     {"batch_size", script_final, batch_x, 1, TRAIT_BATCH, false, false},
     {"schedule", script_schedule, epoch_x, 1, -1, false, true},
     {"variance_vs_m", script_variance, batch_x, 1, TRAIT_BATCH, true, true},
 };
-enum { TYPE_COUNT = sizeof types / sizeof *types };
 
-/* Words a user may say for the columns of the abscissa. */
-static const struct {
-    const char *said, *column, *suffix, *axis;
-} abscissa[] = {
-    {"steps", "step", "steps", "steps"},
-    {"epochs", "epoch", "epochs", "epochs"},
-    {"samples", "samples", "samples", "sample gradients"},
-    {"seconds", "train_seconds_mean", "seconds", "training time (s)"},
-    {"rate", "rate", "rate", "learning rate"},
-    {"batch_size", "batch_size", "batch_size", "batch size m"},
+const struct figure_abscissa figure_abscissa[FIGURE_ABSCISSAE] = {
+    {"steps", "step", "steps"},
+    {"epochs", "epoch", "epochs"},
+    {"samples", "samples", "sample gradients"},
+    {"seconds", "train_seconds_mean", "training time (s)"},
+    {"rate", "rate", "learning rate"},
+    {"batch_size", "batch_size", "batch size m"},
 };
 
 const char *axis_words(const char *column)
 {
-    for (size_t i = 0; i < sizeof abscissa / sizeof *abscissa; i++)
-        if (strcmp(abscissa[i].column, column) == 0)
-            return abscissa[i].axis;
+    for (size_t i = 0; i < FIGURE_ABSCISSAE; i++)
+        if (strcmp(figure_abscissa[i].column, column) == 0)
+            return figure_abscissa[i].axis;
     for (size_t m = 0; m < METRIC_COUNT; m++)
         if (strcmp(metric_info[m].name, column) == 0)
             return metric_info[m].label;
@@ -76,46 +62,55 @@ bool axis_is_log(const char *column)
 
 /* ---- cells ---- */
 
-static enum status read_cells(struct store *store, const struct stored_experiment *experiment, struct figure_cell **out,
-                              size_t *count, unsigned *metrics, bool *estimator, struct error *error)
+/* The experiment that is drawn. */
+struct request {
+    const struct stored_experiment *experiment;
+    const struct figure_options *options;
+    const struct output_folder *folder;
+    struct figure_cell *cell;
+    size_t cells;
+    unsigned metrics;
+    bool estimator;
+    bool packed; /* seconds of some runs are their share of a block's */
+    bool moments;
+};
+
+static enum status read_cells(struct store *store, struct request *r, struct error *error)
 {
     struct stored_cell cell = {0};
-    struct figure_cell *list = NULL;
     size_t capacity = 0;
     enum status status = STATUS_OK;
-    *count = 0;
-    *metrics = 0;
     for (uint64_t position = 0;; position++) {
         bool found;
-        status = store_read_cell(store, experiment->id, position, &cell, &found, error);
+        status = store_read_cell(store, r->experiment->id, position, &cell, &found, error);
         if (status != STATUS_OK || !found)
             break;
         position = cell.position;
-        if (*count == capacity) {
+        if (r->cells == capacity) {
             capacity = capacity ? 2 * capacity : 64;
-            struct figure_cell *more = realloc(list, capacity * sizeof *list);
+            struct figure_cell *more = realloc(r->cell, capacity * sizeof *more);
             if (!more) {
-                status = error_memory(error, capacity * sizeof *list, "the cells of a figure");
+                status = error_memory(error, capacity * sizeof *more, "the cells of a figure");
                 break;
             }
-            list = more;
+            r->cell = more;
         }
-        list[(*count)++] = (struct figure_cell){
+        r->cell[r->cells++] = (struct figure_cell){
             .position = cell.position,
             .columns = cell.columns,
             .has_optimum = cell.reference.solved && cell.reference.exists,
             .certificate = cell.reference.gap,
+            .moments = cell.keep == KEEP_MOMENTS,
             /* Log-spaced grids begin with steps 0, 1. */
             .linear_grid = cell.points > 2 && cell.step[1] > 1,
         };
-        *metrics |= cell.metrics;
-        *estimator = cell.kind == KIND_ESTIMATOR;
+        r->metrics |= cell.metrics;
+        r->estimator = cell.kind == KIND_ESTIMATOR;
+        /* In JSON a quote inside a text has a backslash before it: this is the key. */
+        r->moments = r->moments || cell.keep == KEEP_MOMENTS;
+        r->packed = r->packed || !strstr(cell.config, "\"timing\":\"solo\"");
     }
     stored_cell_free(&cell);
-    if (status != STATUS_OK)
-        free(list);
-    else
-        *out = list;
     return status;
 }
 
@@ -258,15 +253,6 @@ static void arrange(struct figure *f, const struct figure_type *type)
 
 /* ---- from an entry of `figures:` to figures ---- */
 
-struct request {
-    const struct stored_experiment *experiment;
-    const struct figure_options *options;
-    const struct output_folder *folder;
-    const struct figure_cell *cell;
-    size_t cells;
-    unsigned metrics;
-};
-
 static const char *default_metric(const struct request *r)
 {
     bool optimum = false;
@@ -331,9 +317,9 @@ static enum status draw_pages(const struct request *r, const struct figure_type 
         char stem[64], suffix[LABEL_MAX] = "";
         snprintf(stem, sizeof stem, "%s", strcmp(type->name, "loss_vs_steps") == 0 ? metric : type->name);
         if (strcmp(type->name, "loss_vs_steps") == 0) {
-            for (size_t i = 0; i < sizeof abscissa / sizeof *abscissa; i++)
-                if (strcmp(abscissa[i].column, x) == 0)
-                    snprintf(stem, sizeof stem, "%s_vs_%s", metric, abscissa[i].suffix);
+            for (size_t i = 0; i < FIGURE_ABSCISSAE; i++)
+                if (strcmp(figure_abscissa[i].column, x) == 0)
+                    snprintf(stem, sizeof stem, "%s_vs_%s", metric, figure_abscissa[i].said);
         } else if (type->alone && all.panels > 1) {
             panel_label(&page, &page.cell[0], suffix);
         }
@@ -348,122 +334,21 @@ static enum status draw_pages(const struct request *r, const struct figure_type 
     return status;
 }
 
-/* A scalar or a list of scalars as strings; count of them. */
-static size_t words(const struct yaml_node *node, const char *word[], size_t most)
+static enum status draw_entry(const struct request *r, const struct yaml_node *node, struct error *error)
 {
-    if (!node)
-        return 0;
-    if (node->kind == YAML_SCALAR) {
-        word[0] = node->text;
-        return 1;
-    }
-    size_t count = 0;
-    for (size_t i = 0; i < node->count && count < most; i++)
-        if (node->entry[i].value->kind == YAML_SCALAR)
-            word[count++] = node->entry[i].value->text;
-    return count;
-}
-
-static const char *x_column(const char *said)
-{
-    for (size_t i = 0; i < sizeof abscissa / sizeof *abscissa; i++)
-        if (strcmp(abscissa[i].said, said) == 0)
-            return abscissa[i].column;
-    return NULL;
-}
-
-static enum status bad_figure(struct error *error, const char *experiment, const char *what, const char *found,
-                              const char *valid)
-{
-    return error_set(error, STATUS_USAGE, "experiment '%s': %s '%s' for a figure; there are %s", experiment, what,
-                     found, valid);
-}
-
-/* The metric's number, or METRIC_COUNT. */
-static size_t metric_of(const char *name)
-{
-    size_t m = 0;
-    while (m < METRIC_COUNT && strcmp(metric_info[m].name, name) != 0)
-        m++;
-    return m;
-}
-
-/* The words of one key of a figure, each of which must be one of names. */
-static enum status check_words(const struct yaml_node *node, const char *what, const char *const *names, size_t count,
-                               struct error *error)
-{
-    const char *said[METRIC_COUNT];
-    for (size_t i = words(node, said, METRIC_COUNT); i-- > 0;) {
-        size_t n = 0;
-        while (n < count && strcmp(names[n], said[i]) != 0)
-            n++;
-        if (n == count) {
-            name_unknown(error, what, said[i], names, count);
-            return yaml_place(node, error);
-        }
-    }
-    return STATUS_OK;
-}
-
-enum status figure_check(const struct yaml_node *node, struct error *error)
-{
-    static const char *const keys[] = {"figure", "x", "y", "theory"};
-    const char *type[TYPE_COUNT], *x[sizeof abscissa / sizeof *abscissa], *y[METRIC_COUNT], *theory[FIGURE_GUIDES];
-    size_t xs = 0;
-    for (size_t i = 0; i < TYPE_COUNT; i++)
-        type[i] = types[i].name;
-    for (size_t i = 0; i < sizeof abscissa / sizeof *abscissa; i++)
-        if (!strstr("rate batch_size", abscissa[i].said)) /* those belong to types of their own */
-            x[xs++] = abscissa[i].said;
-    for (size_t i = 0; i < METRIC_COUNT; i++)
-        y[i] = metric_info[i].name;
-    for (size_t i = 0; i < FIGURE_GUIDES; i++)
-        theory[i] = figure_guide[i].name;
-    if (node->kind == YAML_SCALAR)
-        return check_words(node, "figure", type, TYPE_COUNT, error);
-    if (!yaml_find(node, "figure"))
-        return yaml_error(node, STATUS_USAGE, error, "a figure's mapping needs its type: {figure: loss_vs_steps, ...}");
-    for (size_t i = 0; i < node->count; i++) {
-        const struct yaml_node *value = node->entry[i].value;
-        const char *const *names[] = {type, x, y, theory};
-        const size_t counts[] = {TYPE_COUNT, xs, METRIC_COUNT, FIGURE_GUIDES};
-        static const char *const what[] = {"figure", "abscissa", "metric", "theory"};
-        size_t k = 0;
-        while (k < 4 && strcmp(keys[k], node->entry[i].key) != 0)
-            k++;
-        if (k == 4) {
-            struct yaml_node place = *value;
-            place.line = node->entry[i].line;
-            place.column = node->entry[i].column;
-            name_unknown(error, "key of a figure", node->entry[i].key, keys, 4);
-            return yaml_place(&place, error);
-        }
-        enum status status = check_words(value, what[k], names[k], counts[k], error);
-        if (status != STATUS_OK)
-            return status;
-    }
-    return STATUS_OK;
-}
-
-static enum status draw_entry(const struct request *r, const struct yaml_node *node, bool estimator,
-                              struct error *error)
-{
-    const bool mapping = node->kind == YAML_MAPPING;
-    const struct yaml_entry *named = yaml_find(node, "figure"), *x_said = yaml_find(node, "x"),
-                            *y_said = yaml_find(node, "y");
-    const char *name = mapping ? (named && named->value->kind == YAML_SCALAR ? named->value->text : "") : node->text;
-    size_t t = 0;
-    while (t < TYPE_COUNT && strcmp(types[t].name, name) != 0)
-        t++;
-    if (t == TYPE_COUNT)
-        return bad_figure(error, r->experiment->name, "no type", name,
-                          "loss_vs_steps, learning_rate, batch_size, schedule, variance_vs_m");
-    const struct figure_type *type = &types[t];
-    if (type->estimator != estimator)
-        return error_set(error, STATUS_USAGE, "experiment '%s': the figure %s needs %s", r->experiment->name, name,
-                         type->estimator ? "kind: estimator" : "training runs");
-    const char *x[8], *y[METRIC_COUNT];
-    size_t xs = words(x_said ? x_said->value : NULL, x, 8), ys = words(y_said ? y_said->value : NULL, y, METRIC_COUNT);
+    const struct yaml_entry *x_said = yaml_find(node, "x"), *y_said = yaml_find(node, "y");
+    const struct figure_type *type;
+    enum status status = figure_find_type(node, &type, error);
+    if (status == STATUS_OK && type->estimator != r->estimator)
+        status = error_set(error, STATUS_USAGE, "experiment '%s': the figure %s needs %s", r->experiment->name,
+                           type->name, type->estimator ? "kind: estimator" : "training runs");
+    if (status == STATUS_OK && r->moments && type->script == script_schedule)
+        status = error_set(error, STATUS_USAGE, "experiment '%s': " FIGURE_NEEDS_RUNS, r->experiment->name);
+    if (status != STATUS_OK)
+        return status;
+    const char *x[FIGURE_ABSCISSAE], *y[METRIC_COUNT];
+    size_t xs = figure_words(x_said ? x_said->value : NULL, x, FIGURE_ABSCISSAE),
+           ys = figure_words(y_said ? y_said->value : NULL, y, METRIC_COUNT);
     if (r->options->x) {
         x[0] = r->options->x;
         xs = 1;
@@ -474,35 +359,28 @@ static enum status draw_entry(const struct request *r, const struct yaml_node *n
     }
     if (type->x != curve_x)
         xs = 0; /* their abscissa is what they are for */
-    for (size_t i = 0; i < xs; i++) {
-        const char *column = x_column(x[i]);
-        if (!column || type->x_trait >= 0)
-            return bad_figure(error, r->experiment->name, "no abscissa", x[i], "steps, epochs, samples, seconds");
-        x[i] = column;
-    }
+    for (size_t i = 0; i < xs && status == STATUS_OK; i++)
+        status = figure_find_x(x[i], &x[i], error);
     if (xs == 0)
         for (xs = 0; xs < type->x_default; xs++)
             x[xs] = type->x[xs];
-    if (ys == 0 || estimator)
-        y[ys = 0, ys++] = estimator ? "variance" : default_metric(r);
+    if (ys == 0 || r->estimator)
+        y[ys = 0, ys++] = r->estimator ? "variance" : default_metric(r);
     const char *theory[FIGURE_GUIDES];
     const struct yaml_entry *theory_said = yaml_find(node, "theory");
     unsigned guides = 0;
-    for (size_t i = words(theory_said ? theory_said->value : NULL, theory, FIGURE_GUIDES); i-- > 0;) {
-        size_t g = 0;
-        while (g < FIGURE_GUIDES && strcmp(figure_guide[g].name, theory[i]) != 0)
-            g++;
-        if (g == FIGURE_GUIDES)
-            return bad_figure(error, r->experiment->name, "no theory", theory[i], "1/sqrt(t), 1/t, 1/t^2");
-        guides |= 1u << g;
-    }
-    enum status status = STATUS_OK;
+    for (size_t i = figure_words(theory_said ? theory_said->value : NULL, theory, FIGURE_GUIDES); i-- > 0;)
+        for (size_t g = 0; g < FIGURE_GUIDES; g++)
+            guides |= strcmp(figure_guide[g].name, theory[i]) == 0 ? 1u << g : 0u;
     for (size_t j = 0; j < ys && status == STATUS_OK; j++) {
-        size_t m = metric_of(y[j]);
-        if (!estimator && (m == METRIC_COUNT || !(r->metrics & 1u << m)))
-            return bad_figure(error, r->experiment->name, "no recorded metric", y[j], "those in record: metrics");
-        for (size_t i = 0; i < xs && status == STATUS_OK; i++)
-            status = draw_pages(r, type, y[j], x[i], guides, error);
+        if (!r->estimator)
+            status = figure_find_metric(y[j], r->metrics, error);
+        for (size_t i = 0; i < xs && status == STATUS_OK; i++) {
+            if (r->packed && strcmp(x[i], "train_seconds_mean") == 0)
+                status = error_set(error, STATUS_USAGE, "experiment '%s': " FIGURE_NEEDS_SOLO, r->experiment->name);
+            else
+                status = draw_pages(r, type, y[j], x[i], guides, error);
+        }
     }
     return status;
 }
@@ -512,43 +390,40 @@ static enum status draw_experiment(struct store *store, const char *dir, const s
 {
     char folder_name[OUTPUT_FOLDER_MAX];
     struct output_folder folder;
-    struct figure_cell *cell = NULL;
     struct arena arena = {0};
     struct yaml_node *list = NULL;
-    size_t cells = 0;
-    unsigned metrics = 0;
-    bool estimator = false;
-    output_folder_name(experiment->name, folder_name);
-    enum status status = read_cells(store, experiment, &cell, &cells, &metrics, &estimator, error);
-    if (status != STATUS_OK)
-        return status;
-    if (cells == 0 || cells > CELLS_MAX) {
+    struct request r = {.experiment = experiment, .options = options, .folder = &folder};
+    enum status status = read_cells(store, &r, error);
+    if (status == STATUS_OK && (r.cells == 0 || r.cells > CELLS_MAX)) {
         char reason[96];
-        snprintf(reason, sizeof reason, "%zu cells: %s", cells, cells ? "too many for a figure" : "nothing to draw");
+        snprintf(reason, sizeof reason, "%zu cells: %s", r.cells,
+                 r.cells ? "too many for a figure" : "nothing to draw");
         options->told(options->context, experiment->name, reason);
-        free(cell);
+        free(r.cell);
         return STATUS_OK;
     }
-    status = output_folder_open(dir, folder_name, &folder, error);
-    if (status == STATUS_OK &&
-        faccessat(folder.descriptor, estimator ? "estimator.csv" : "summary.csv", R_OK, 0) != 0) {
-        status =
-            error_at(error, STATUS_NOT_FOUND, folder.path, 0, 0, "no text tables to draw from; first: sgdlab export");
-        output_folder_close(&folder);
-    }
+    output_folder_name(experiment->name, folder_name);
+    if (status == STATUS_OK)
+        status = output_folder_open(dir, folder_name, &folder, error);
     if (status != STATUS_OK) {
-        free(cell);
+        free(r.cell);
         return status;
     }
-    status = figure_copy_style(&folder, options->style, error);
+    if (faccessat(folder.descriptor, r.estimator ? "estimator.csv" : "summary.csv", R_OK, 0) != 0) {
+        char quoted[ERROR_FILE_MAX];
+        status =
+            error_at(error, STATUS_NOT_FOUND, folder.path, 0, 0, "no text tables to draw from; first: sgdlab export %s",
+                     shell_quoted(dir, quoted, sizeof quoted));
+    }
+    if (status == STATUS_OK)
+        status = figure_copy_style(&folder, options->style, error);
     if (status == STATUS_OK)
         status = yaml_parse(experiment->figures, strlen(experiment->figures), "figures", &arena, &list, error);
-    struct request r = {experiment, options, &folder, cell, cells, metrics};
     for (size_t i = 0; status == STATUS_OK && list->kind == YAML_SEQUENCE && i < list->count; i++)
-        status = draw_entry(&r, list->entry[i].value, estimator, error);
+        status = draw_entry(&r, list->entry[i].value, error);
     arena_free(&arena);
     output_folder_close(&folder);
-    free(cell);
+    free(r.cell);
     return status;
 }
 
@@ -561,14 +436,19 @@ enum status figures_draw(struct store *store, const char *dir, const struct figu
     enum status status = store_read_experiments(store, &list, &count, error);
     if (status != STATUS_OK)
         return status;
+    const char **names = calloc(count + 1, sizeof *names);
+    if (!names)
+        status = error_memory(error, count * sizeof *names, "names");
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        names[i] = list[i].name;
         if (options->experiment && strcmp(options->experiment, list[i].name) != 0)
             continue;
         found = true;
         status = draw_experiment(store, dir, &list[i], options, error);
     }
-    stored_experiments_free(list, count);
     if (status == STATUS_OK && options->experiment && !found)
-        return error_set(error, STATUS_NOT_FOUND, "no experiment '%s' in these results", options->experiment);
+        status = name_unknown(error, "experiment", options->experiment, names, count);
+    free(names);
+    stored_experiments_free(list, count);
     return status;
 }

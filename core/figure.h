@@ -25,11 +25,27 @@ struct figure_options {
 struct yaml_node;
 enum status figure_check(const struct yaml_node *node, struct error *error);
 
+/* What the runs of an experiment are, as far as its figures depend on it. */
+struct figure_runs {
+    bool training, estimator; /* there are such cells */
+    bool packed;              /* some cell has timing: packed */
+    bool moments;             /* keep: moments: single runs are not stored */
+    unsigned metrics;         /* recorded by some cell */
+};
+/* Can a figure that passed figure_check be drawn from such runs: kind, recorded metrics, timing, what is kept?
+ * Likewise. */
+enum status figure_check_runs(const struct yaml_node *node, const struct figure_runs *runs, struct error *error);
+
 /* The formats there are, NULL-terminated. */
-extern const char *const figure_formats[];
+enum { FIGURE_FORMATS = 5 };
+extern const char *const figure_formats[FIGURE_FORMATS + 1];
 
 /* Draws from the exported tables in dir (STATUS_NOT_FOUND, with the command to use, where they are missing). */
 enum status figures_draw(struct store *store, const char *dir, const struct figure_options *options,
                          struct error *error);
+
+/* Draws DIR/NAME.gp in each format asked for, style.gp beside it. Only for scripts that this program has just written:
+ * one that lies in a folder may be a stranger's program. */
+enum status figure_draw(const char *dir, const char *name, const struct figure_options *options, struct error *error);
 
 #endif

@@ -10,7 +10,7 @@
 
 enum { LOG_MAX = 400 };
 
-static enum status write_text(const struct output_folder *folder, const char *name, const char *text, size_t length,
+enum status figure_write_text(const struct output_folder *folder, const char *name, const char *text, size_t length,
                               struct error *error)
 {
     struct output_file file;
@@ -31,7 +31,7 @@ enum status figure_copy_style(const struct output_folder *folder, const char *st
                         strerror(errno));
     size_t length = fread(text, 1, sizeof text, in);
     fclose(in);
-    return write_text(folder, "style.gp", text, length, error);
+    return figure_write_text(folder, "style.gp", text, length, error);
 }
 
 /* Runs gnuplot in the folder, without a shell. False: what it said is in log. */
@@ -89,10 +89,23 @@ static bool run_gnuplot(const struct output_folder *folder, const char *script, 
     return false;
 }
 
+/* Draws NAME.gp of the folder in each format asked for. */
+static void draw_formats(const struct output_folder *folder, const char *name, const struct figure_options *options)
+{
+    char script[128], path[1024], log[LOG_MAX];
+    snprintf(script, sizeof script, "%s.gp", name);
+    for (size_t i = 0; i < options->format_count; i++) {
+        bool drawn = run_gnuplot(folder, script, options->format[i], log);
+        snprintf(path, sizeof path, "%s/%s%s.%s", folder->path, name,
+                 strcmp(options->format[i], "tex") == 0 ? "-latex" : "", options->format[i]);
+        options->told(options->context, path, drawn ? NULL : log);
+    }
+}
+
 enum status figure_write(const struct output_folder *folder, const struct figure *figure, figure_script *write,
                          const struct figure_options *options, struct error *error)
 {
-    char *text = NULL, script[128], path[1024], log[LOG_MAX];
+    char *text = NULL, script[128];
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
     if (!out)
@@ -103,13 +116,22 @@ enum status figure_write(const struct output_folder *folder, const struct figure
         return error_memory(error, length, "a figure");
     }
     snprintf(script, sizeof script, "%s.gp", figure->name);
-    enum status status = write_text(folder, script, text, length, error);
+    enum status status = figure_write_text(folder, script, text, length, error);
     free(text);
-    for (size_t i = 0; i < options->format_count && status == STATUS_OK; i++) {
-        bool drawn = run_gnuplot(folder, script, options->format[i], log);
-        snprintf(path, sizeof path, "%s/%s%s.%s", folder->path, figure->name,
-                 strcmp(options->format[i], "tex") == 0 ? "-latex" : "", options->format[i]);
-        options->told(options->context, path, drawn ? NULL : log);
-    }
+    if (status == STATUS_OK)
+        draw_formats(folder, figure->name, options);
+    return status;
+}
+
+enum status figure_draw(const char *dir, const char *name, const struct figure_options *options, struct error *error)
+{
+    struct output_folder folder;
+    enum status status = output_folder_open(dir, NULL, &folder, error);
+    if (status != STATUS_OK)
+        return status;
+    status = figure_copy_style(&folder, options->style, error);
+    if (status == STATUS_OK)
+        draw_formats(&folder, name, options);
+    output_folder_close(&folder);
     return status;
 }

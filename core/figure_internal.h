@@ -28,6 +28,7 @@ struct figure_cell {
     struct cell_columns columns;
     bool has_optimum;
     double certificate;
+    bool moments;        /* only means and standard errors are there: no quantiles, no single runs */
     bool linear_grid;    /* recorded steps are spaced linearly */
     bool one_batch;      /* all cells but full batches have this batch size: it need not be said */
     bool short_schedule; /* the schedule's name is enough to tell it */
@@ -76,8 +77,46 @@ typedef void figure_script(FILE *out, const struct figure *figure);
 /* NAME.gp into the folder and each format that is asked for; options->told hears of every picture. */
 enum status figure_write(const struct output_folder *folder, const struct figure *figure, figure_script *write,
                          const struct figure_options *options, struct error *error);
+/* A text file of the folder, whole or not at all. */
+enum status figure_write_text(const struct output_folder *folder, const char *name, const char *text, size_t length,
+                              struct error *error);
 /* The style lies beside the scripts, so that the folder stands alone. */
 enum status figure_copy_style(const struct output_folder *folder, const char *style, struct error *error);
+
+/* ---- what an entry of `figures:` may say ---- */
+
+struct figure_type {
+    const char *name;
+    figure_script *script;
+    const char *const *x; /* the abscissae it is drawn against, columns of the tables; the first ones by default */
+    size_t x_default;
+    int x_trait; /* the trait on the abscissa, -1: none */
+    bool estimator;
+    bool alone; /* a file for each panel */
+};
+enum { FIGURE_TYPES = 5, FIGURE_ABSCISSAE = 6 };
+extern const struct figure_type figure_type[FIGURE_TYPES];
+
+/* Words a user may say for the columns of the abscissa. */
+struct figure_abscissa {
+    const char *said, *column, *axis;
+};
+extern const struct figure_abscissa figure_abscissa[FIGURE_ABSCISSAE];
+
+#define FIGURE_NEEDS_SOLO                                                                                              \
+    "a figure against seconds needs timing: solo; with timing: packed a run's seconds are its share of a block's"
+
+#define FIGURE_NEEDS_RUNS                                                                                              \
+    "the figure schedule shows rates of single runs, which keep: moments does not store; keep: runs does"
+
+/* figure_check.c. A scalar or a list of scalars as strings; count of them, 0 for NULL. */
+size_t figure_words(const struct yaml_node *node, const char *word[], size_t most);
+/* The type that a node of `figures:` names, else STATUS_USAGE with the types there are. */
+enum status figure_find_type(const struct yaml_node *node, const struct figure_type **type, struct error *error);
+/* The column of steps, epochs, samples or seconds. */
+enum status figure_find_x(const char *said, const char **column, struct error *error);
+/* STATUS_USAGE unless that is one of the recorded metrics (bits). */
+enum status figure_find_metric(const char *name, unsigned metrics, struct error *error);
 
 /* The scripts. */
 void script_curves(FILE *out, const struct figure *figure);

@@ -121,11 +121,39 @@ void common_label(const struct figure *figure, char text[LABEL_MAX])
     }
 }
 
+/* Characters that TeX's fonts have in mathematics only. */
+static const char *const mathematics[][2] = {
+    {"α", "\\alpha"}, {"β", "\\beta"},   {"γ", "\\gamma"},  {"δ", "\\delta"}, {"η", "\\eta"},   {"θ", "\\theta"},
+    {"κ", "\\kappa"}, {"λ", "\\lambda"}, {"μ", "\\mu"},     {"ν", "\\nu"},    {"ρ", "\\rho"},   {"σ", "\\sigma"},
+    {"τ", "\\tau"},   {"χ", "\\chi"},    {"Δ", "\\Delta"},  {"Σ", "\\Sigma"}, {"∇", "\\nabla"}, {"∞", "\\infty"},
+    {"√", "\\surd"},  {"·", "\\cdot"},   {"×", "\\times"},  {"±", "\\pm"},    {"−", "-"},       {"≤", "\\le"},
+    {"≥", "\\ge"},    {"≈", "\\approx"}, {"∝", "\\propto"}, {"→", "\\to"},    {"⁻", "^-"},      {"¹", "^1"},
+    {"²", "^2"},      {"³", "^3"},
+};
+
+/* The entry of `mathematics` that text begins with; NULL: none. */
+static const char *const *mathematics_at(const char *text)
+{
+    for (size_t i = 0; i < sizeof mathematics / sizeof *mathematics; i++)
+        if (strncmp(text, mathematics[i][0], strlen(mathematics[i][0])) == 0)
+            return mathematics[i];
+    return NULL;
+}
+
 static void put_quoted(FILE *out, const char *text, bool tex)
 {
+    /* gnuplot ends a string at a doubled quote that opens it. */
+    size_t opening = strspn(text, "'");
+    for (size_t i = 0; i < opening; i++)
+        fputs("\"'\".", out);
+    text += opening;
     fputc('\'', out);
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c < 0x20 || *c == 0x7f)
+        const char *const *sign = tex ? mathematics_at((const char *)c) : NULL;
+        if (sign) {
+            fprintf(out, "$%s$", sign[1]);
+            c += strlen(sign[0]) - 1;
+        } else if (*c < 0x20 || *c == 0x7f)
             fputc(' ', out);
         else if (*c == '\'')
             fputs("''", out);
@@ -141,7 +169,10 @@ static void put_quoted(FILE *out, const char *text, bool tex)
 
 void put_text(FILE *out, const char *text)
 {
-    if (!strpbrk(text, "#$%&_{}\\^~<>")) {
+    bool plain = !strpbrk(text, "#$%&_{}\\^~<>");
+    for (const char *c = text; *c && plain; c++)
+        plain = !mathematics_at(c);
+    if (plain) {
         put_quoted(out, text, false);
         return;
     }

@@ -180,26 +180,43 @@ static void put_key_entries(FILE *out, const struct figure *f)
     }
 }
 
+/* middle_of(NAME), low_of(NAME) and high_of(NAME): a metric's median and its 10% and 90% quantiles; where only moments
+ * were kept, its mean and 95% confidence limits. */
+static void put_statistics(FILE *out, const struct figure *f)
+{
+    if (f->cell[0].moments)
+        fputs("# Moments were kept: means over the chains, and 1.96 standard errors of them to each side.\n"
+              "middle_of(m) = column(m.'_mean')\n"
+              "low_of(m) = column(m.'_mean') - 1.96*column(m.'_se')\n"
+              "high_of(m) = column(m.'_mean') + 1.96*column(m.'_se')\n",
+              out);
+    else
+        fputs("middle_of(m) = column(m.'_median')\n"
+              "low_of(m) = column(m.'_q10')\nhigh_of(m) = column(m.'_q90')\n",
+              out);
+}
+
 void script_curves(FILE *out, const struct figure *f)
 {
     struct layout l = layout_of(f, f->size == FIGURE_COLUMN ? 5.2 : f->panels == 1 ? 7.6 : 5.6);
     put_head(out, f, &l);
     put_axis(out, f, 'y', f->metric, axis_is_log(f->metric));
     put_axis(out, f, 'x', f->x, !f->cell[0].linear_grid);
+    put_statistics(out, f);
     fprintf(out,
             "# One cell's rows; where runs have left, the mean is empty and the median of all runs stands in.\n"
             "x(c) = column('cell') == c && column('%s') >= left ? column('%s') : NaN\n"
             "least = -1e300\n"
             "seen(v) = v > least ? v : NaN\n"
             "set samples 1000\n"
-            "middle(c) = column('n_diverged') > 0 ? seen(column('%s_median')) : seen(column('%s_mean'))\n"
-            "high(c) = seen(column('%s_q90'))\n",
+            "middle(c) = column('n_diverged') > 0 ? seen(middle_of('%s')) : seen(column('%s_mean'))\n"
+            "high(c) = seen(high_of('%s'))\n",
             f->x, f->x, f->metric, f->metric, f->metric);
     if (axis_is_log(f->metric))
         fprintf(out,
                 "# Runs that diverge leave through the upper edge instead of squeezing the others together.\n"
                 "stats 'summary.csv' using (column('n_diverged')) nooutput name 'D'\n"
-                "stats 'summary.csv' using (column('step') == 0 ? column('%s_median') : NaN) nooutput name 'S'\n"
+                "stats 'summary.csv' using (column('step') == 0 ? middle_of('%s') : NaN) nooutput name 'S'\n"
                 "if (D_max > 0 && S_max > 0) set yrange [*:30*S_max]\n",
                 f->metric);
     fprintf(out, "left = %s\n",
@@ -212,7 +229,7 @@ void script_curves(FILE *out, const struct figure *f)
         if (axis_is_log(f->metric))
             fprintf(out, "least = %.6g # %s\n", certificate,
                     certificate > 0 ? "how well the optimum is certified" : "the axis is logarithmic");
-        fprintf(out, "low(c) = column('%s_q10') > least ? column('%s_q10') : least\n", f->metric, f->metric);
+        fprintf(out, "low(c) = low_of('%s') > least ? low_of('%s') : least\n", f->metric, f->metric);
         if (f->guides) /* through the end of the panel's first curve */
             fprintf(out,
                     "stats 'summary.csv' using (x(%llu)):(middle(0)) nooutput name 'G'\n"
@@ -274,7 +291,8 @@ void script_final(FILE *out, const struct figure *f)
     fprintf(out, "name_of_y = 'final %s'\nset ylabel name_of_y\nset offsets graph 0.03, graph 0.03, 0, 0\n",
             axis_words(f->metric));
     put_last_steps(out, f);
-    fprintf(out, "# Last rows of a panel's curve; s lists its cells (' 0 3 17 '): x, median, 10%% and 90%% quantile, "
+    put_statistics(out, f);
+    fprintf(out, "# Last rows of a panel's curve; s lists its cells (' 0 3 17 '): x, middle, lower and upper value, "
                  "runs that diverged.\n"
                  "last(s) = strstrt(s, ' '.strcol('cell').' ') > 0 && column('step') == T[int(column('cell')) + 1]\n");
     for (size_t p = 0; p < f->panels; p++)
@@ -287,8 +305,8 @@ void script_final(FILE *out, const struct figure *f)
                     fprintf(out, " %llu ", (unsigned long long)f->cell[i].position);
             fprintf(out,
                     "'\nset table $P%zuC%zu\nplot 'summary.csv' using "
-                    "(column('%s')):(column('%s_median')):(column('%s_q10')):"
-                    "(column('%s_q90')):(column('n_diverged')) with table if (last(s))\nunset table\n",
+                    "(column('%s')):(middle_of('%s')):(low_of('%s')):"
+                    "(high_of('%s')):(column('n_diverged')) with table if (last(s))\nunset table\n",
                     p, c, f->x, f->metric, f->metric, f->metric);
         }
     fputs("set datafile separator whitespace\nunset datafile columnheaders\nset datafile missing NaN\n"

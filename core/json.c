@@ -46,8 +46,7 @@ void json_end(struct json *json, char bracket)
     json->separate = true;
 }
 
-/* Bytes of the UTF-8 sequence at text, 0 when it is not a valid one (RFC 3629: no overlong forms, no surrogates). */
-static size_t utf8_length(const unsigned char *text)
+size_t utf8_length(const unsigned char *text)
 {
     unsigned char first = text[0], low = 0x80, high = 0xbf;
     size_t length = 0;

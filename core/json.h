@@ -19,6 +19,9 @@ void json_begin(struct json *json, char bracket); /* '{' or '[' */
 void json_end(struct json *json, char bracket);   /* '}' or ']' */
 void json_key(struct json *json, const char *key);
 
+/* Bytes of the UTF-8 sequence at text, 0 when it is not a valid one (RFC 3629: no overlong forms, no surrogates). */
+size_t utf8_length(const unsigned char *text);
+
 /* Strings become valid UTF-8: what is not is replaced by U+FFFD. NULL writes null. */
 void json_string(struct json *json, const char *text);
 /* Numbers round-trip. JSON has no inf and nan: they are written as the strings "inf", "-inf" and "nan". */

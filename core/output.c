@@ -23,6 +23,21 @@ static enum status failed(struct error *error, const char *path, const char *doi
                         : "");
 }
 
+const char *shell_quoted(const char *word, char *text, size_t size)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,/:@%";
+    if (*word && strspn(word, plain) == strlen(word)) {
+        snprintf(text, size, "%s", word);
+        return text;
+    }
+    size_t used = (size_t)snprintf(text, size, "'");
+    for (; *word && used < size; word++)
+        used += (size_t)snprintf(text + used, size - used, *word == '\'' ? "'\\''" : "%c", *word);
+    if (used < size)
+        snprintf(text + used, size - used, "'");
+    return text;
+}
+
 enum status output_make_directories(const char *path, struct error *error)
 {
     char *copy = strdup(path);

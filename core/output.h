@@ -7,6 +7,10 @@
 
 #include "error.h"
 
+/* The word as a shell wants it: as it is, or in single quotes. Fits in 4 strlen(word) + 3 bytes, else cut off. Returns
+ * text. */
+const char *shell_quoted(const char *word, char *text, size_t size);
+
 /* mkdir -p. */
 enum status output_make_directories(const char *path, struct error *error);
 

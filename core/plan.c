@@ -1,5 +1,6 @@
 /* The plan: which runs share a block. Cells are grouped by signatures; runs that differ in the averager alone share a
  * lane; lanes fill blocks, over one index stream where a replicate has enough of them, else with a stream each. */
+#include <math.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@ struct planned_cell {
 struct planning {
     const struct sweep *sweep;
     struct planned_cell *entry;
-    size_t entry_count, replicates;
+    size_t entry_count, units;
     size_t most; /* lanes of a block */
     struct planned_run *run;
     bool *starts; /* does a lane begin with this run? */
@@ -160,6 +161,18 @@ static enum status group_cells(struct planning *planning)
 
 /* ---- blocks ---- */
 
+double planned_cost(const struct sweep *sweep, const struct run_config *config, size_t lanes, enum block_layout layout,
+                    size_t unit)
+{
+    if (config->keep == KEEP_RUNS)
+        return block_cost(config, lanes);
+    const size_t chains = sweep_unit_chains(sweep, unit);
+    if (layout != LAYOUT_STREAM_PER_LANE)
+        return block_cost(config, lanes) * (double)chains;
+    const size_t width = chains < LANES_MAX ? chains : LANES_MAX;
+    return block_cost(config, width) * ceil((double)chains / (double)width);
+}
+
 static enum status open_block(struct planning *planning, enum block_layout layout, double cost)
 {
     if (planning->block_count == planning->block_room) {
@@ -176,11 +189,11 @@ static enum status open_block(struct planning *planning, enum block_layout layou
 }
 
 /* One lane joins the last block: the cells of one trajectory. */
-static void put_lane(struct planning *planning, const struct planned_cell *entry, size_t cells, size_t replicate)
+static void put_lane(struct planning *planning, const struct planned_cell *entry, size_t cells, size_t unit)
 {
     for (size_t i = 0; i < cells; i++) {
         planning->starts[planning->run_count] = i == 0;
-        planning->run[planning->run_count++] = (struct planned_run){entry[i].cell, (uint32_t)replicate};
+        planning->run[planning->run_count++] = (struct planned_run){entry[i].cell, (uint32_t)unit};
         planning->block[planning->block_count - 1].count++;
     }
 }
@@ -193,32 +206,35 @@ static size_t trajectory_length(const struct planned_cell *entry, size_t count)
     return length;
 }
 
-/* Lanes put one after another into blocks of even width, in units of whole vectors. */
+/* Lanes put one after another into blocks of even width, in whole vectors. */
 struct packing {
-    size_t lanes, blocks, units, block, left;
+    size_t lanes, blocks, vectors, block, left;
     enum block_layout layout;
     const struct run_config *config;
+    size_t unit; /* of the first lane */
 };
 
 static struct packing pack(const struct planning *planning, size_t lanes, enum block_layout layout,
-                           const struct run_config *config)
+                           const struct run_config *config, size_t unit)
 {
     return (struct packing){.lanes = lanes,
                             .blocks = (lanes + planning->most - 1) / planning->most,
-                            .units = (lanes + VECTOR - 1) / VECTOR,
+                            .vectors = (lanes + VECTOR - 1) / VECTOR,
                             .layout = layout,
-                            .config = config};
+                            .config = config,
+                            .unit = unit};
 }
 
 static enum status next_lane(struct planning *planning, struct packing *packing)
 {
     if (packing->left == 0) {
-        size_t units = packing->units / packing->blocks + (packing->block < packing->units % packing->blocks);
-        size_t width = units * VECTOR < packing->lanes ? units * VECTOR : packing->lanes;
+        size_t vectors = packing->vectors / packing->blocks + (packing->block < packing->vectors % packing->blocks);
+        size_t width = vectors * VECTOR < packing->lanes ? vectors * VECTOR : packing->lanes;
         packing->block++;
         packing->left = width;
         packing->lanes -= width;
-        enum status status = open_block(planning, packing->layout, block_cost(packing->config, width));
+        double cost = planned_cost(planning->sweep, packing->config, width, packing->layout, packing->unit);
+        enum status status = open_block(planning, packing->layout, cost);
         if (status != STATUS_OK)
             return status;
     }
@@ -226,18 +242,35 @@ static enum status next_lane(struct planning *planning, struct packing *packing)
     return STATUS_OK;
 }
 
-/* All lanes of a replicate over one index stream. */
+/* All lanes of a unit over one index stream (of a group: chain after chain). */
 static enum status plan_shared(struct planning *planning, const struct planned_cell *entry, size_t count, size_t lanes,
                                const struct run_config *config)
 {
-    for (size_t replicate = 0; replicate < planning->replicates; replicate++) {
-        struct packing packing = pack(planning, lanes, LAYOUT_SHARED_STREAM, config);
+    for (size_t unit = 0; unit < planning->units; unit++) {
+        struct packing packing = pack(planning, lanes, LAYOUT_SHARED_STREAM, config, unit);
         for (size_t i = 0, length; i < count; i += length) {
             length = trajectory_length(&entry[i], count - i);
             enum status status = next_lane(planning, &packing);
             if (status != STATUS_OK)
                 return status;
-            put_lane(planning, &entry[i], length, replicate);
+            put_lane(planning, &entry[i], length, unit);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Groups whose chains are the lanes, a stream each: a trajectory has a block to itself. */
+static enum status plan_chains(struct planning *planning, const struct planned_cell *entry, size_t count,
+                               const struct run_config *config)
+{
+    for (size_t unit = 0; unit < planning->units; unit++) {
+        for (size_t i = 0, length; i < count; i += length) {
+            length = trajectory_length(&entry[i], count - i);
+            double cost = planned_cost(planning->sweep, config, 1, LAYOUT_STREAM_PER_LANE, unit);
+            enum status status = open_block(planning, LAYOUT_STREAM_PER_LANE, cost);
+            if (status != STATUS_OK)
+                return status;
+            put_lane(planning, &entry[i], length, unit);
         }
     }
     return STATUS_OK;
@@ -247,13 +280,13 @@ static enum status plan_shared(struct planning *planning, const struct planned_c
 static enum status plan_streams(struct planning *planning, const struct planned_cell *entry, size_t count,
                                 struct packing *packing)
 {
-    for (size_t replicate = 0; replicate < planning->replicates; replicate++) {
+    for (size_t unit = 0; unit < planning->units; unit++) {
         for (size_t i = 0, length; i < count; i += length) {
             length = trajectory_length(&entry[i], count - i);
             enum status status = next_lane(planning, packing);
             if (status != STATUS_OK)
                 return status;
-            put_lane(planning, &entry[i], length, replicate);
+            put_lane(planning, &entry[i], length, unit);
         }
     }
     return STATUS_OK;
@@ -262,12 +295,13 @@ static enum status plan_streams(struct planning *planning, const struct planned_
 static enum status plan_alone(struct planning *planning, const struct planned_cell *entry, size_t count,
                               const struct run_config *config)
 {
-    for (size_t replicate = 0; replicate < planning->replicates; replicate++) {
+    for (size_t unit = 0; unit < planning->units; unit++) {
         for (size_t i = 0; i < count; i++) {
-            enum status status = open_block(planning, LAYOUT_SHARED_STREAM, block_cost(config, 1));
+            double cost = planned_cost(planning->sweep, config, 1, LAYOUT_SHARED_STREAM, unit);
+            enum status status = open_block(planning, LAYOUT_SHARED_STREAM, cost);
             if (status != STATUS_OK)
                 return status;
-            put_lane(planning, &entry[i], 1, replicate);
+            put_lane(planning, &entry[i], 1, unit);
         }
     }
     return STATUS_OK;
@@ -292,15 +326,18 @@ static enum status plan_group(struct planning *planning, const struct planned_ce
     if (signature_alone(&config))
         return plan_alone(planning, entry, count, &config);
     /* Groups with too few lanes to fill a vector are pooled, if rows may be gathered and the pool fills one. */
+    const bool streams = signature_streams(&config), chains = config.keep == KEEP_MOMENTS;
     size_t pooled = 0, lanes, length;
-    for (size_t i = 0; i < count && signature_streams(&config); i += length) {
+    for (size_t i = 0; i < count && streams; i += length) {
         length = block_group(&entry[i], count - i, &lanes);
-        pooled += lanes < VECTOR ? lanes * planning->replicates : 0;
+        pooled += lanes < VECTOR ? lanes * planning->units : 0;
     }
-    struct packing packing = pack(planning, pooled, LAYOUT_STREAM_PER_LANE, &config);
+    struct packing packing = pack(planning, pooled, LAYOUT_STREAM_PER_LANE, &config, 0);
     for (size_t i = 0; status == STATUS_OK && i < count; i += length) {
         length = block_group(&entry[i], count - i, &lanes);
-        if (lanes < VECTOR && pooled >= VECTOR)
+        if (chains && streams && lanes < VECTOR)
+            status = plan_chains(planning, &entry[i], length, &config);
+        else if (!chains && lanes < VECTOR && pooled >= VECTOR)
             status = plan_streams(planning, &entry[i], length, &packing);
         else
             status = plan_shared(planning, &entry[i], length, lanes, &config);
@@ -374,7 +411,7 @@ static enum status gather(struct planning *planning, bool (*wanted)(void *, size
             const struct planned_run *run = &planning->run[j];
             before += planning->starts[j];
             counted &= !planning->starts[j];
-            if (wanted && !wanted(context, run->cell, run->replicate))
+            if (wanted && !wanted(context, run->cell, run->unit))
                 continue;
             lanes += !counted;
             counted = true;
@@ -387,7 +424,7 @@ static enum status gather(struct planning *planning, bool (*wanted)(void *, size
             enum status status = sweep_cell(planning->sweep, plan->run[first].cell, &config, planning->error);
             if (status != STATUS_OK)
                 return status;
-            block.cost = block_cost(&config, lanes);
+            block.cost = planned_cost(planning->sweep, &config, lanes, block.layout, plan->run[first].unit);
         }
         block.first = first;
         block.count = plan->run_count - first;
@@ -398,16 +435,16 @@ static enum status gather(struct planning *planning, bool (*wanted)(void *, size
 }
 
 enum status plan_make(const struct sweep *sweep, size_t shard, size_t shards,
-                      bool (*wanted)(void *context, size_t cell, size_t replicate), void *context, struct plan *plan,
+                      bool (*wanted)(void *context, size_t cell, size_t unit), void *context, struct plan *plan,
                       struct error *error)
 {
-    struct planning planning = {.sweep = sweep, .replicates = sweep_replicates(sweep), .error = error};
+    struct planning planning = {.sweep = sweep, .units = sweep_units(sweep), .error = error};
     *plan = (struct plan){0};
     if (shard < 1 || shard > shards)
         return error_set(error, STATUS_USAGE, "shard %zu of %zu does not exist: shards count from 1", shard, shards);
     enum status status = group_cells(&planning);
     if (status == STATUS_OK) {
-        size_t runs = planning.entry_count * planning.replicates;
+        size_t runs = planning.entry_count * planning.units;
         planning.run = malloc(runs * sizeof *planning.run);
         planning.starts = malloc(runs * sizeof *planning.starts);
         if (!planning.run || !planning.starts)

@@ -16,8 +16,8 @@ struct scalar_loss {
     double (*slope)(double z,
                     double y); /* d phi/dz; at a kink the element of the subdifferential that the kernels use */
     double (*curvature)(double z, double y); /* d^2 phi/dz^2; NULL where phi is not twice differentiable */
-    double curvature_max;                    /* sup of the curvature: 1 squares, 1/4 logistic, INFINITY not smooth */
-    double slope_max;                        /* sup |slope|: INFINITY squares, 1 others */
+    double curvature_max; /* sup of the curvature: 1 squares, 1/4 logistic, 0 linear, INFINITY not smooth */
+    double slope_max;     /* sup |slope|: 1 where y = -1, +1 or a kink bounds it, else INFINITY */
 };
 
 /* The same loss on vectors of lanes (kernels/linear_loss.h makes these from two inline functions). All arrays 64-byte

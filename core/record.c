@@ -14,6 +14,11 @@ const struct metric_info metric_info[METRIC_COUNT] = {
     [METRIC_TEST_LOSS] = {"test_loss", "test loss", "mean loss on the test split, without penalties", true},
     [METRIC_TEST_ACCURACY] = {"test_accuracy", "test accuracy", "share of the test split with the right class", false},
     [METRIC_ACCURACY] = {"accuracy", "training accuracy", "share of the training samples with the right class", false},
+    [METRIC_MEAN_GAP] = {"mean_gap", "mean of f(x_s) - f*, s < t",
+                         "mean of the gaps before step t, measured at every step: a pass over the samples each, O(d^2) "
+                         "where f is quadratic; averaging: last only",
+                         true},
+    [METRIC_X1] = {"x1", "x_1", "the first coordinate of the iterate", false},
 };
 
 /* Step number i of last+1 equally spaced ones, rounded, in whole numbers. Both factors of a product stay below 2^32 or

@@ -18,6 +18,10 @@ enum metric {
     METRIC_TEST_LOSS,     /* mean loss on the test split, no penalty */
     METRIC_TEST_ACCURACY, /* share of test samples with the right sign (classification) */
     METRIC_ACCURACY,      /* the same on the training samples */
+    METRIC_MEAN_GAP, /* mean of f(x_s) - f* over the steps s < t (at t = 0: that of x_0), of the last iterates: measured
+                        at every step, O(d^2) where f is quadratic, a pass over all samples elsewhere; absent as
+                        the gap is, and where an average is asked for */
+    METRIC_X1,       /* the first coordinate of x */
     METRIC_COUNT
 };
 

@@ -193,9 +193,8 @@ static enum status solve(const struct objective *o, struct candidate *candidate,
 }
 
 /* Moves what was found into the reference: x (else it stays the candidate's) or the reason why there is none. */
-static void report(const struct objective *o, struct candidate *candidate, struct reference *out)
+static void report(struct candidate *candidate, double goal, struct reference *out)
 {
-    double goal = objective_goal(o, candidate->f);
     out->exists = !candidate->none && isfinite(candidate->f) && candidate->gap <= goal;
     if (out->exists) {
         out->f = candidate->f;
@@ -225,14 +224,20 @@ enum status reference_solve(const struct problem *problem, struct reference **ou
     reference->dim = problem_dim(problem);
     reference->grad_norm = NAN;
     enum status status = problem_constants(problem, &reference->smoothness, &reference->convexity, error);
-    if (status == STATUS_OK && !objective_open(problem, &o)) {
-        snprintf(reference->reason, sizeof reference->reason, "no certificate: no solver knows the loss of %s",
-                 problem->type->method.name);
+    bool closed = closed_serves(problem);
+    if (status == STATUS_OK && !closed && !objective_open(problem, &o)) {
+        snprintf(reference->reason, sizeof reference->reason, "no certificate: no solver knows the loss of %s%s",
+                 problem->type->method.name,
+                 problem->type->scalar == &scalar_loss_quartic ? " in more than one dimension" : "");
     } else if (status == STATUS_OK) {
-        struct candidate candidate = {.x = vector_alloc(o.d, error), .f = INFINITY, .gap = INFINITY, .grad_norm = NAN};
-        status = candidate.x ? solve(&o, &candidate, error) : STATUS_MEMORY;
+        struct candidate candidate = {
+            .x = vector_alloc(reference->dim, error), .f = INFINITY, .gap = INFINITY, .grad_norm = NAN};
+        double goal = 0.0;
+        status = candidate.x ? STATUS_OK : STATUS_MEMORY;
         if (status == STATUS_OK)
-            report(&o, &candidate, reference);
+            status = closed ? closed_solve(problem, &candidate, &goal, error) : solve(&o, &candidate, error);
+        if (status == STATUS_OK)
+            report(&candidate, closed ? goal : objective_goal(&o, candidate.f), reference);
         free(candidate.x);
     }
     if (status == STATUS_OK)

@@ -137,6 +137,10 @@ enum status dual_solve(const struct objective *o, struct candidate *candidate, s
 /* reference_ball.c: on a ball that binds, or when none of the minimisers found without it lies inside. lower: a proved
  * lower bound of F. */
 enum status ball_solve(const struct objective *o, double lower, struct candidate *candidate, struct error *error);
+/* reference_closed.c: linear losses, and quartic ones in one dimension, which no objective describes. goal: the gap
+ * that certifies. closed_solve needs closed_serves. */
+bool closed_serves(const struct problem *problem);
+enum status closed_solve(const struct problem *problem, struct candidate *candidate, double *goal, struct error *error);
 /* reference.c: which solver serves o, which has no ball and is not bare. */
 enum status solve_penalized(const struct objective *o, struct candidate *candidate, struct error *error);
 

@@ -8,6 +8,7 @@
 #include "averager.h"
 #include "data/dataset.h"
 #include "kernels/isa.h"
+#include "laws/law.h"
 #include "sampler.h"
 #include "schedule.h"
 
@@ -15,11 +16,13 @@
 #define SCHEDULE(name)  extern const struct schedule_type schedule_##name;
 #define AVERAGER(name)  extern const struct averager_type averager_##name;
 #define SYNTHETIC(name) extern const struct synthetic_type synthetic_##name;
+#define LAW(name)       extern const struct law_type law_##name;
 #include "registry_list.h"
 #undef SAMPLER
 #undef SCHEDULE
 #undef AVERAGER
 #undef SYNTHETIC
+#undef LAW
 
 static const struct method *const samplers[] = {
 #define SAMPLER(name) &sampler_##name.method,
@@ -41,6 +44,11 @@ static const struct method *const synthetics[] = {
 #include "registry_list.h"
 #undef SYNTHETIC
 };
+static const struct method *const laws[] = {
+#define LAW(name) &law_##name.method,
+#include "registry_list.h"
+#undef LAW
+};
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -56,6 +64,7 @@ static const struct {
     [METHOD_UPDATE] = {"update", "updates", NULL, 0},
     [METHOD_AVERAGER] = {"averager", "averagers", averagers, COUNT(averagers)},
     [METHOD_SYNTHETIC] = {"synthetic data set", "synthetic data sets", synthetics, COUNT(synthetics)},
+    [METHOD_LAW] = {"law", "laws", laws, COUNT(laws)},
 };
 
 const char *method_kind_name(enum method_kind kind)

@@ -24,6 +24,7 @@ enum method_kind {
     METHOD_UPDATE,
     METHOD_AVERAGER,
     METHOD_SYNTHETIC,
+    METHOD_LAW,
     METHOD_KIND_COUNT
 };
 

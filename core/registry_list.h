@@ -6,6 +6,8 @@ PROBLEM(logistic_regression)
 PROBLEM(linear_svm)
 PROBLEM(lasso)
 PROBLEM(least_absolute_deviations)
+PROBLEM(linear)
+PROBLEM(quartic)
 #endif
 #ifdef SAMPLER
 SAMPLER(with_replacement)
@@ -46,4 +48,13 @@ SYNTHETIC(mean_estimation)
 SYNTHETIC(weighted_parabolas)
 SYNTHETIC(six_parabolas)
 SYNTHETIC(absolute_deviations)
+SYNTHETIC(centres)
+SYNTHETIC(two_parabolas)
+SYNTHETIC(signs)
+SYNTHETIC(probit_model)
+#endif
+#ifdef LAW
+LAW(unbiased)
+LAW(variance)
+LAW(loss_curve)
 #endif

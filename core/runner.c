@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "estimator.h"
+#include "group.h"
 #include "runner_jobs.h"
 
 enum { CLASSES_MAX = 64 };
@@ -31,6 +32,9 @@ struct work_class {
 struct slot {
     const struct job *job; /* NULL: idle */
     double begin;
+    /* The thread's own, without the mutex: the block of the last groups it did, for further ones of the same cells. */
+    struct group_block *group;
+    const struct job *opened; /* whose cells it has; NULL: none */
 };
 
 struct runner {
@@ -91,28 +95,31 @@ static enum status name_cells(const struct sweep *sweep, int64_t *id, struct err
     return STATUS_OK;
 }
 
-static bool first_of_its_kind(void *context, size_t cell, size_t replicate)
+static bool first_of_its_kind(void *context, size_t cell, size_t unit)
 {
-    (void)replicate;
+    (void)unit;
     const size_t *first_of = context;
     return first_of[cell] == cell;
 }
 
-/* What the store needs for one run, about: its curves, and a row with its keys. */
-static double run_bytes(const struct run_config *config)
+/* What the store needs for one run or group, about: its curves, and a row with its keys. */
+static double unit_bytes(const struct run_config *config)
 {
-    double curves = __builtin_popcount(config->metrics) + 1;
+    double metrics = __builtin_popcount(config->metrics);
+    double curves = config->keep == KEEP_MOMENTS ? GROUP_MOMENTS * metrics : metrics + 1;
     return 130 + (config->kind == KIND_ESTIMATOR ? 400 : 8 * curves * (double)config->grid->count);
 }
 
-static bool run_wanted(void *context, size_t cell, size_t replicate)
+static bool run_wanted(void *context, size_t cell, size_t unit)
 {
     struct runner *runner = context;
     if (runner->first_of[cell] != cell)
         return false;
-    if (!store_has_run(runner->store, runner->cell_id[cell], runner->seed, replicate))
+    size_t chains = sweep_unit_chains(runner->sweep, unit);
+    if (!store_has_run(runner->store, runner->cell_id[cell], runner->seed, sweep_unit_first(runner->sweep, unit),
+                       chains))
         return true;
-    runner->progress.runs_before++;
+    runner->progress.runs_before += chains;
     return false;
 }
 
@@ -224,26 +231,28 @@ static void give_up(struct runner *runner, const struct error *error)
 static void run_failed(struct runner *runner, const struct planned_run *run, const struct error *failure)
 {
     struct error error;
-    if (store_put_failure(runner->store, runner->cell_id[run->cell], runner->seed, run->replicate, failure->message,
+    const uint64_t first = sweep_unit_first(runner->sweep, run->unit);
+    const size_t chains = sweep_unit_chains(runner->sweep, run->unit);
+    if (store_put_failure(runner->store, runner->cell_id[run->cell], runner->seed, first, chains, failure->message,
                           &error) != STATUS_OK) {
         give_up(runner, &error);
         return;
     }
-    error_set(&error, failure->status, "experiment '%s', cell %u, replicate %u: %.900s", runner->progress.experiment,
-              run->cell, run->replicate, failure->message);
+    error_set(&error, failure->status, "experiment '%s', cell %u, replicate %llu: %.900s", runner->progress.experiment,
+              run->cell, (unsigned long long)first, failure->message);
     remember(runner, &error);
     if (!runner->options->keep_going)
         atomic_store(&runner->no_new, true);
     pthread_mutex_lock(&runner->mutex);
-    runner->progress.failed++;
+    runner->progress.failed += chains;
     runner->uncommitted = true;
     pthread_mutex_unlock(&runner->mutex);
 }
 
-static void run_stored(struct runner *runner, bool diverged)
+static void runs_stored(struct runner *runner, size_t count, size_t diverged)
 {
     pthread_mutex_lock(&runner->mutex);
-    runner->progress.runs_done++;
+    runner->progress.runs_done += count;
     runner->progress.diverged += diverged;
     runner->uncommitted = true;
     pthread_mutex_unlock(&runner->mutex);
@@ -258,7 +267,7 @@ static enum status run_estimator(struct runner *runner, const struct planned_run
         return status;
     struct error failure;
     if (store_put_estimator(runner->store, runner->cell_id[run->cell], request, &result, &failure) == STATUS_OK)
-        run_stored(runner, false);
+        runs_stored(runner, 1, 0);
     else
         give_up(runner, &failure);
     estimator_result_free(&result);
@@ -280,15 +289,64 @@ static enum status run_block(struct runner *runner, const struct planned_run *ru
             stored = false;
         }
         if (stored)
-            run_stored(runner, result[i].outcome == OUTCOME_DIVERGED);
+            runs_stored(runner, 1, result[i].outcome == OUTCOME_DIVERGED);
         run_result_free(&result[i]);
     }
     return STATUS_OK;
 }
 
+static bool same_cells(const struct runner *runner, const struct job *a, const struct job *b)
+{
+    if (!a || a->count != b->count || a->layout != b->layout)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (runner->plan.run[a->first + i].cell != runner->plan.run[b->first + i].cell)
+            return false;
+    return true;
+}
+
+/* Groups of one unit, of the cells of a job. */
+static enum status run_groups(struct runner *runner, struct slot *slot, const struct job *job,
+                              const struct run_request *request, struct error *error)
+{
+    const struct planned_run *run = &runner->plan.run[job->first];
+    const struct group_result *result;
+    enum status status = STATUS_OK;
+    if (!same_cells(runner, slot->opened, job)) {
+        group_block_close(slot->group);
+        slot->opened = NULL;
+        status = group_block_open(request, job->count, job->layout, &slot->group, error);
+        slot->opened = status == STATUS_OK ? job : NULL;
+    }
+    if (status == STATUS_OK)
+        status = group_block_run(slot->group, request[0].replicate, sweep_unit_chains(runner->sweep, run->unit),
+                                 &runner->halt, &result, error);
+    for (size_t i = 0; status == STATUS_OK && i < job->count; i++) {
+        struct error failure;
+        if (store_put_group(runner->store, runner->cell_id[run[i].cell], &request[i], &result[i], &failure) !=
+            STATUS_OK) {
+            give_up(runner, &failure);
+            break;
+        }
+        runs_stored(runner, result[i].chains, result[i].diverged);
+    }
+    return status;
+}
+
+static enum status run_units(struct runner *runner, struct slot *slot, const struct job *job,
+                             const struct run_request *request, struct run_result *result, struct error *error)
+{
+    const struct planned_run *run = &runner->plan.run[job->first];
+    if (job->groups)
+        return run_groups(runner, slot, job, request, error);
+    if (job->estimator)
+        return run_estimator(runner, run, request, error);
+    return run_block(runner, run, request, job->count, job->layout, result, error);
+}
+
 /* Does the runs of one job. A block that fails is tried again run by run, so that one run does not cost its neighbours.
  */
-static void run_job(struct runner *runner, const struct job *job)
+static void run_job(struct runner *runner, struct slot *slot, const struct job *job)
 {
     const struct planned_run *run = &runner->plan.run[job->first];
     struct run_config *config = malloc(job->count * sizeof *config);
@@ -303,15 +361,17 @@ static void run_job(struct runner *runner, const struct job *job)
     if (status != STATUS_OK) {
         give_up(runner, &error);
     } else {
-        if (job->estimator)
-            status = run_estimator(runner, run, request, &error);
-        else
-            status = run_block(runner, run, request, job->count, job->layout, result, &error);
+        status = run_units(runner, slot, job, request, result, &error);
         if (status != STATUS_OK && status != STATUS_INTERRUPTED && job->count == 1)
             run_failed(runner, run, &error);
         for (size_t i = 0; status != STATUS_OK && status != STATUS_INTERRUPTED && job->count > 1 && i < job->count;
              i++) {
-            enum status alone = run_block(runner, &run[i], &request[i], 1, job->layout, &result[i], &error);
+            struct job part = *job;
+            part.first += i;
+            part.count = 1;
+            slot->opened = NULL; /* part goes away */
+            enum status alone = run_units(runner, slot, &part, &request[i], &result[i], &error);
+            slot->opened = NULL;
             if (alone == STATUS_INTERRUPTED)
                 break;
             if (alone != STATUS_OK)
@@ -331,10 +391,11 @@ static void take_job(struct runner *runner, const struct job *job, size_t thread
     struct work_class *class = &runner->class[job->class];
     pthread_mutex_lock(&runner->mutex);
     *(job->solo ? &class->solo_waits : &class->waiting) -= job->cost;
-    *slot = (struct slot){job, now()};
+    slot->job = job;
+    slot->begin = now();
     pthread_mutex_unlock(&runner->mutex);
 
-    run_job(runner, job);
+    run_job(runner, slot, job);
 
     pthread_mutex_lock(&runner->mutex);
     class->cost += job->cost;
@@ -440,11 +501,12 @@ enum status runner_preview(const struct sweep *sweep, const struct runner_option
         status = sweep_cell(sweep, plan.run[job->first].cell, &config, error);
         preview->lanes_max = job->count > preview->lanes_max ? job->count : preview->lanes_max;
         preview->solo += job->solo;
-        preview->bytes += (double)job->count * run_bytes(&config);
+        preview->bytes += (double)job->count * unit_bytes(&config);
     }
     for (size_t i = 0; status == STATUS_OK && i < cells; i++)
         preview->cells += first_of[i] == i;
-    preview->runs = plan.run_count;
+    for (size_t i = 0; i < plan.run_count; i++)
+        preview->runs += sweep_unit_chains(sweep, plan.run[i].unit);
     preview->blocks = jobs.count;
     jobs_free(&jobs);
     plan_free(&plan);
@@ -469,7 +531,9 @@ static enum status plan_and_run(struct runner *runner, const char *settings_json
         status = plan_make(runner->sweep, options->shard, options->shards, run_wanted, runner, &runner->plan, error);
     if (status != STATUS_OK)
         return status;
-    runner->progress.runs_total = runner->progress.runs_before + runner->plan.run_count;
+    runner->progress.runs_total = runner->progress.runs_before;
+    for (size_t i = 0; i < runner->plan.run_count; i++)
+        runner->progress.runs_total += sweep_unit_chains(runner->sweep, runner->plan.run[i].unit);
     if (runner->plan.run_count == 0)
         return store_flush(runner->store, error);
     enter_phase(runner, RUNNER_SOLVING);
@@ -508,6 +572,8 @@ enum status runner_run(struct sweep *sweep, struct store *store, const char *set
 
     pthread_cond_destroy(&runner.wake);
     pthread_mutex_destroy(&runner.mutex);
+    for (int t = 0; runner.slot && t < runner.threads; t++)
+        group_block_close(runner.slot[t].group);
     plan_free(&runner.plan);
     jobs_free(&runner.jobs);
     free(runner.slot);

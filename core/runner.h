@@ -11,7 +11,8 @@ enum runner_phase { RUNNER_PLANNING, RUNNER_SOLVING, RUNNER_RUNNING, RUNNER_FINI
 struct progress {
     const char *experiment;
     enum runner_phase phase;
-    size_t runs_total, runs_before, runs_done, diverged, failed; /* before: found in the store; done: by this call */
+    /* Replicates, also where they are done in groups. before: found in the store; done: by this call */
+    size_t runs_total, runs_before, runs_done, diverged, failed;
     double seconds;      /* since the start of this experiment; while running: since the first block */
     double seconds_left; /* from the cost done and left; NaN until it can be trusted */
 };
@@ -32,7 +33,8 @@ int runner_default_threads(void);
 /* What a run of the whole sweep (of this shard) would be, whatever is stored. */
 struct preview {
     size_t cells; /* different ones */
-    size_t runs, blocks, lanes_max;
+    size_t runs, blocks,
+        lanes_max;  /* runs: replicates, as in struct progress; lanes_max: cells and replicates of a block */
     size_t solo;    /* of the blocks: timed alone */
     double seconds; /* predicted */
     double bytes;   /* of results, about */

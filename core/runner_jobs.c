@@ -45,8 +45,8 @@ static int compare_jobs(const void *left, const void *right, void *context)
     const struct planned_run *run = context;
     if (a->solo != b->solo)
         return a->solo ? 1 : -1;
-    if (a->solo && run[a->first].replicate != run[b->first].replicate)
-        return run[a->first].replicate < run[b->first].replicate ? -1 : 1;
+    if (a->solo && run[a->first].unit != run[b->first].unit)
+        return run[a->first].unit < run[b->first].unit ? -1 : 1;
     if (!a->solo && a->cost != b->cost)
         return a->cost > b->cost ? -1 : 1;
     return (a->first > b->first) - (a->first < b->first);
@@ -75,8 +75,8 @@ enum status jobs_resolve(const struct sweep *sweep, const struct planned_run *ru
         enum status status = sweep_cell(sweep, run[i].cell, &config[i], error);
         if (status != STATUS_OK)
             return status;
-        request[i] =
-            (struct run_request){.config = &config[i], .seed = sweep_seed(sweep), .replicate = run[i].replicate};
+        request[i] = (struct run_request){
+            .config = &config[i], .seed = sweep_seed(sweep), .replicate = sweep_unit_first(sweep, run[i].unit)};
     }
     return STATUS_OK;
 }
@@ -107,10 +107,10 @@ static enum status halve(const struct sweep *sweep, const struct planned_run *ru
         if (at && lanes >= SPLIT_LANES_MIN) {
             half[0] = half[1] = *job;
             half[0].count = at;
-            half[0].cost = block_cost(&config[0], before);
+            half[0].cost = planned_cost(sweep, &config[0], before, job->layout, run[job->first].unit);
             half[1].first += at;
             half[1].count -= at;
-            half[1].cost = block_cost(&config[at], lanes - before);
+            half[1].cost = planned_cost(sweep, &config[at], lanes - before, job->layout, run[job->first + at].unit);
             *cut = true;
         }
     }
@@ -183,7 +183,8 @@ static enum status add_jobs(const struct sweep *sweep, const struct plan *plan, 
         /* The lanes of local SGD are its workers; the engine arranges them. */
         struct job job = {.layout = config.local_workers > 1 ? LAYOUT_AUTO : block->layout,
                           .solo = config.timing == TIMING_SOLO,
-                          .estimator = config.kind == KIND_ESTIMATOR};
+                          .estimator = config.kind == KIND_ESTIMATOR,
+                          .groups = config.keep == KEEP_MOMENTS};
         size_t parts = job.solo || job.estimator ? block->count : 1;
         job.count = block->count / parts;
         job.cost = block->cost / (double)parts;

@@ -5,13 +5,14 @@
 
 #include "sweep.h"
 
-/* Some consecutive runs of the plan that are done in one go: a block, part of one, or a single run. */
+/* Some consecutive units of the plan that are done in one go: a block, part of one, or a single run. */
 struct job {
     size_t first, count;
     enum block_layout layout;
     double cost;
     unsigned class; /* the runner's */
     bool solo, estimator;
+    bool groups; /* the runs are groups of chains */
 };
 
 struct job_list {

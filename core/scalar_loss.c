@@ -93,3 +93,54 @@ const struct scalar_loss scalar_loss_absolute = {
     .curvature_max = INFINITY,
     .slope_max = 1.0,
 };
+
+static double linear_value(double z, double y)
+{
+    return y * z;
+}
+
+static double linear_slope(double z, double y)
+{
+    (void)z;
+    return y;
+}
+
+static double linear_curvature(double z, double y)
+{
+    (void)z;
+    (void)y;
+    return 0.0;
+}
+
+const struct scalar_loss scalar_loss_linear = {
+    .value = linear_value,
+    .slope = linear_slope,
+    .curvature = linear_curvature,
+    .curvature_max = 0.0,
+    .slope_max = INFINITY,
+};
+
+static double quartic_value(double z, double y)
+{
+    double square = z * z;
+    return 0.25 * (square * square) + y * z;
+}
+
+static double quartic_slope(double z, double y)
+{
+    return z * z * z + y;
+}
+
+static double quartic_curvature(double z, double y)
+{
+    (void)y;
+    return 3.0 * z * z;
+}
+
+const struct scalar_loss scalar_loss_quartic = {
+    .value = quartic_value,
+    .slope = quartic_slope,
+    .curvature = quartic_curvature,
+    .curvature_max = INFINITY,
+    .slope_max = INFINITY,
+};

@@ -15,6 +15,9 @@ struct schedule_type {
     void (*shape)(const struct param_values *values, uint64_t first, size_t count, uint64_t horizon, double *shape);
     int floor_param; /* index of the parameter that is the floor of the rate, -1: none */
     bool constant;   /* shape is 1 at every step */
+    /* What parameters that are in bounds one by one lack together, in words ("needs ..."); NULL: nothing. May be NULL.
+     */
+    const char *(*missing)(const struct param_values *values);
 };
 
 struct schedule {

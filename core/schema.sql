@@ -42,13 +42,14 @@ CREATE TABLE reference (
     convexity  REAL  -- mu
 );
 
--- One configuration without seed and replicate. config is the canonical text that key is the hash of; the other columns are
--- read off from it.
+-- One configuration without seed and replicate. A unit of it, one row of `run`, is one run, or a group of replicates whose moments
+-- were kept (`keep: moments`). config is the canonical text that key is the hash of; the other columns are read off from it.
 CREATE TABLE cell (
     id         INTEGER PRIMARY KEY,
     key        BLOB NOT NULL UNIQUE,
     config     TEXT NOT NULL,
     kind       INTEGER NOT NULL, -- enum run_kind: 0 training, 1 estimator
+    chains     INTEGER NOT NULL, -- replicates of one unit: 1, or 64 under `keep: moments`
     problem    TEXT NOT NULL,
     sampling   TEXT NOT NULL,
     batch_size INTEGER NOT NULL,
@@ -95,31 +96,37 @@ CREATE TABLE membership (
     UNIQUE (experiment, cell)
 ) WITHOUT ROWID;
 
--- One run that was done. key covers the cell's key, seed and replicate.
+-- One run that was done, or one group of replicates replicate .. replicate + chains - 1. key covers the cell's key, seed and
+-- replicate, and of a group also chains: the last group of an experiment may be short (chains = min(cell.chains, replicates -
+-- replicate)) and stays beside the full one that a later plan with more replicates asks for.
 CREATE TABLE run (
     id              INTEGER PRIMARY KEY,
     key             BLOB NOT NULL UNIQUE,
     cell            INTEGER NOT NULL REFERENCES cell,
     seed            INTEGER NOT NULL,
     replicate       INTEGER NOT NULL,
-    outcome         INTEGER NOT NULL, -- enum outcome: 0 finished, 1 diverged
-    diverged_at     INTEGER,          -- NULL unless diverged
-    points          INTEGER NOT NULL, -- recorded points, up to the divergence
-    train_seconds   REAL,
-    measure_seconds REAL,
+    chains          INTEGER NOT NULL,
+    diverged        INTEGER NOT NULL, -- how many of the chains diverged
+    diverged_at     INTEGER,          -- step at which the first was seen to have left; NULL where none has
+    points          INTEGER NOT NULL, -- recorded points; of a run up to the divergence
+    train_seconds   REAL,             -- of all chains together; of a group measuring included
+    measure_seconds REAL,             -- NULL of a group
     lanes           INTEGER NOT NULL,
     session         INTEGER NOT NULL REFERENCES session,
-    UNIQUE (cell, seed, replicate)
+    UNIQUE (cell, seed, replicate, chains)
 );
 
--- One curve of a run: id = 64 * run.id + number, number = enum metric, or 63 for training seconds. data: run.points doubles.
+-- One curve of a run or group: id = 64 * run.id + number, number = enum metric, or 63 for training seconds. data: run.points doubles;
+-- of a group's metric 4 * run.points doubles: the means over its chains, then the sums of the second, third and fourth powers of the
+-- deviations from them. 62: of a group in which a chain diverged, the number of chains that had not, 64-bit integers.
 CREATE TABLE curve (
     id   INTEGER PRIMARY KEY,
     data BLOB NOT NULL
 );
 
 -- What an estimator run found (estimator.h). direction: variance, predicted variance and standard error of each direction;
--- covariance: the measured matrix and then the predicted one, row-major.
+-- covariance: the measured matrix and then the predicted one, row-major; lag: of a velocity, autocorrelation, predicted one and
+-- standard error at each lag.
 CREATE TABLE estimator (
     run                       INTEGER PRIMARY KEY REFERENCES run,
     draws                     INTEGER NOT NULL,
@@ -135,7 +142,8 @@ CREATE TABLE estimator (
     bias_along_gradient       REAL,
     bias_along_gradient_se    REAL,
     direction                 BLOB NOT NULL,
-    covariance                BLOB NOT NULL
+    covariance                BLOB NOT NULL,
+    lag                       BLOB NOT NULL
 );
 
 -- Runs that could not be done, with the reason; a row goes when the run is done.

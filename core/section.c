@@ -279,18 +279,21 @@ static enum status parse_data(const struct yaml_node *node, struct problem_words
 
 static enum status parse_start(struct reading *reading, const struct yaml_node *node)
 {
-    static const char form[] = "zeros, {gaussian: S}, optimum, {optimum: OFFSET} or a list of numbers";
+    static const char form[] = "zeros, {gaussian: S}, optimum, {optimum: OFFSET}, instance or a list of numbers";
+    static const struct {
+        const char *word;
+        enum start_kind kind;
+    } alone[] = {{"zeros", START_ZEROS}, {"optimum", START_OPTIMUM}, {"instance", START_INSTANCE}};
     static const struct param gaussian = {.name = "gaussian", .kind = PARAM_REAL, .min = 0, .max = INFINITY};
     static const struct param offset = {.name = "optimum", .kind = PARAM_REAL};
     struct problem_words *words = reading->out->words;
     struct error *error = reading->error;
     char found[80];
-    if (node->kind == YAML_SCALAR && strcmp(node->text, "zeros") == 0)
-        return STATUS_OK;
-    if (node->kind == YAML_SCALAR && strcmp(node->text, "optimum") == 0) {
-        words->start.kind = START_OPTIMUM;
-        return STATUS_OK;
-    }
+    for (size_t i = 0; node->kind == YAML_SCALAR && i < sizeof alone / sizeof *alone; i++)
+        if (strcmp(node->text, alone[i].word) == 0) {
+            words->start.kind = alone[i].kind;
+            return STATUS_OK;
+        }
     if (node->kind == YAML_MAPPING && node->count == 1 && yaml_find(node, "gaussian")) {
         words->start.kind = START_GAUSSIAN;
         return param_parse(&gaussian, node->entry[0].value, &words->start.scale, error);

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine.h"
+
 static const char *const l1_forms[] = {"proximal", "subgradient", NULL};
 static const char *const orders[] = {"as_given", "shuffled", "sorted_by_label", NULL};
 static const char *const formats[] = {"auto", "libsvm", "csv", NULL};
@@ -13,6 +15,7 @@ static const char *const spacings[] = {"log", "linear", NULL};
 static const char *const timings[] = {"packed", "solo", NULL};
 static const char *const kinds[] = {"training", "estimator", NULL};
 static const char *const ats[] = {"start", "optimum", "gaussian", "after", "optimum_gaussian", NULL};
+static const char *const scalings[] = {"none", "linear", "sqrt", NULL}; /* enum scaling */
 static const char *const keeps[] = {"runs", "moments", NULL};
 
 #define SEED_MOST  9007199254740992.0 /* 2^53: beyond it doubles skip whole numbers */
@@ -71,7 +74,7 @@ static const struct setting problem_settings[PROBLEM_SETTINGS] = {
                                  .kind = PARAM_CHOICE,
                                  .choices = orders,
                                  .help = "order of the training samples: what cyclic and shuffle_once start from"}},
-    [PROBLEM_POSITIVE] = {.param = {.name = "positive", .help = "the class that becomes +1 of data with several"},
+    [PROBLEM_POSITIVE] = {.param = {.name = "positive", .help = "the class that becomes +1, all others -1"},
                           .form = FORM_TEXT,
                           .fallback_text = "none"},
     [PROBLEM_FORMAT] = {.param = {.name = "format",
@@ -91,7 +94,8 @@ static const struct setting problem_settings[PROBLEM_SETTINGS] = {
     [PROBLEM_START] =
         {.param = {.name = "start",
                    .help = "x_0: zeros | {gaussian: S} (standard deviation) | optimum | {optimum: OFFSET} (added "
-                           "to every coordinate of x*) | a list of numbers"},
+                           "to every coordinate of x*) | instance (the start that the synthetic data name, from x*) "
+                           "| a list of numbers"},
          .form = FORM_START,
          .fallback_text = "zeros"},
 };
@@ -119,6 +123,11 @@ static const struct setting schedule_settings[] = {
                                    .min = 0,
                                    .max = STEPS_MOST,
                                    .help = "multiply the rate by min(1, (t+1)/W)"}},
+    [SCHEDULE_SCALING] = {.param = {.name = "scaling",
+                                    .kind = PARAM_CHOICE,
+                                    .choices = scalings,
+                                    .help = "the rate given is that of one sample: multiply it by the batch size m "
+                                            "(linear; Goyal et al. 2017) or by sqrt m"}},
 };
 static const struct setting clip_settings[] = {
     [CLIP_SETTING_NORM] = {.param = {.name = "norm",
@@ -140,7 +149,7 @@ static const struct setting local_settings[] = {
                                  .kind = PARAM_COUNT,
                                  .fallback = 1,
                                  .min = 1,
-                                 .max = 4096,
+                                 .max = LANES_MAX,
                                  .help = "K workers, each with its own draws"}},
     [LOCAL_SYNC_EVERY] = {.param = {.name = "sync_every",
                                     .unit = "steps",
@@ -216,6 +225,16 @@ static const struct setting draws_settings[] = {
                .help = "batches that an estimator run draws"}},
 };
 
+static const struct setting velocity_steps_settings[] = {
+    {.param = {.name = "velocity_steps",
+               .unit = "steps",
+               .kind = PARAM_COUNT,
+               .min = 0,
+               .max = 1e9,
+               .help =
+                   "t: study (1 - beta) v_t of heavy_ball from v_0 = 0 at the frozen iterate; 0: the batch gradient"}},
+};
+
 #define ROWS(table) .setting = (table), .count = sizeof(table) / sizeof *(table)
 
 static const struct section sections[SECTION_COUNT] = {
@@ -242,6 +261,8 @@ static const struct section sections[SECTION_COUNT] = {
     [SECTION_KIND] = {"kind", -1, .single = true, ROWS(kind_settings), .help = "training or estimator runs"},
     [SECTION_AT] = {"at", -1, .shorthand = AT_TYPE, ROWS(at_settings), .help = "estimator runs: the frozen iterate"},
     [SECTION_DRAWS] = {"draws", -1, .single = true, ROWS(draws_settings), .help = "estimator runs: batches drawn"},
+    [SECTION_VELOCITY_STEPS] = {"velocity_steps", -1, .single = true, ROWS(velocity_steps_settings),
+                                .help = "estimator runs: momentum's velocity in place of the gradient"},
 };
 
 static const struct setting metas[META_COUNT] = {
@@ -273,16 +294,28 @@ static const struct setting metas[META_COUNT] = {
                                                  "streams"},
                                .form = FORM_LIST,
                                .fallback_text = "none"},
-    [META_KEEP] = {.param = {.name = "keep", .kind = PARAM_CHOICE, .choices = keeps, .help = "what is stored"}},
+    [META_KEEP] = {.param = {.name = "keep",
+                             .kind = PARAM_CHOICE,
+                             .choices = keeps,
+                             .help = "what is stored: every run, or moments over groups of 64 replicates (many "
+                                     "short chains; training, timing: packed)"}},
     [META_PROFILES] = {.param = {.name = "profiles", .help = "named sets of changes, chosen by --profile"},
                        .form = FORM_LIST,
                        .fallback_text = "none"},
     [META_FIGURES] = {.param = {.name = "figures", .help = "names, or mappings with a figure's options"},
                       .form = FORM_LIST,
                       .fallback_text = "none"},
-    [META_LAWS] = {.param = {.name = "laws", .help = "laws to verify: {law: NAME, expect: confirmed | refuted}"},
+    [META_LAWS] = {.param = {.name = "laws",
+                             .help = "laws to verify: {law: NAME, expect: confirmed | refuted | inconclusive, note: "
+                                     "TEXT, margin: M, slope_margin: M, instance: TEXT, where: {SETTING: VALUES}, "
+                                     "parameters of NAME}"},
                    .form = FORM_LIST,
                    .fallback_text = "none"},
+    [META_MARGINS] = {.param = {.name = "margins",
+                                .help = "what laws may be off by and still be confirmed: {value: RELATIVE, slope: "
+                                        "DIFFERENCE}"},
+                      .form = FORM_LIST,
+                      .fallback_text = "{value: 0.02, slope: 0.02}"},
 };
 
 static const struct short_form short_forms[] = {
@@ -294,6 +327,7 @@ static const char *const exclusive_sets[][4] = {
     {"momentum", "update"},
     {"budget.epochs", "budget.steps", "budget.samples"},
     {"schedule.rate", "schedule.c"},
+    {"schedule.every", "schedule.breaks"},
     {"schedule.warmup.steps", "schedule.warmup.epochs"},
 };
 

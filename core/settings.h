@@ -23,6 +23,7 @@ enum section_id {
     SECTION_KIND,
     SECTION_AT,
     SECTION_DRAWS,
+    SECTION_VELOCITY_STEPS,
     SECTION_COUNT
 };
 
@@ -45,7 +46,8 @@ enum {
     PROBLEM_START,
     PROBLEM_SETTINGS
 };
-enum { SCHEDULE_WARMUP };
+enum { SCHEDULE_WARMUP, SCHEDULE_SCALING };
+enum scaling { SCALING_NONE, SCALING_LINEAR, SCALING_SQRT };
 enum { CLIP_SETTING_NORM, CLIP_SETTING_EACH };
 enum { LOCAL_WORKERS, LOCAL_SYNC_EVERY };
 enum { BUDGET_EPOCHS, BUDGET_STEPS, BUDGET_SAMPLES };
@@ -95,6 +97,7 @@ enum meta_id {
     META_PROFILES,
     META_FIGURES,
     META_LAWS,
+    META_MARGINS,
     META_COUNT
 };
 const struct setting *meta_at(enum meta_id id);
@@ -123,5 +126,8 @@ const char *param_describe(const struct param *param, char *text, size_t size);
 const char *settings_topic(size_t index);
 /* The listing of one topic (also in the singular), or of all with topic NULL, as text that the caller frees. */
 enum status settings_list(const char *topic, char **text, struct error *error);
+/* The entries of that name in all topics (methods, settings also inside of sections, metrics); "" when there is none.
+ */
+enum status settings_look_up(const char *name, char **text, struct error *error);
 
 #endif

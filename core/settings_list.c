@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "laws/law.h"
 #include "record.h"
 #include "settings.h"
 
@@ -87,60 +88,106 @@ static void list_param(FILE *out, const char *name, const char *description, con
     fprintf(out, "    %-20s %s%s%s\n", name, help ? help : "", help && *help ? "; " : "", description);
 }
 
-static void list_methods(FILE *out, enum method_kind kind)
+static void list_method(FILE *out, enum method_kind kind, const struct method *method)
 {
     char text[512];
-    for (size_t i = 0; i < registry_count(kind); i++) {
-        const struct method *method = registry_at(kind, i);
-        fprintf(out, "  %-24s %s\n", method->name, method->summary);
-        for (size_t j = 0; j < method->param_count; j++)
-            list_param(out, method->params[j].name, param_describe(&method->params[j], text, sizeof text),
-                       method->params[j].help);
+    fprintf(out, "  %-24s ", method->name);
+    if (kind == METHOD_LAW) { /* its first member is the method */
+        const struct law_type *law = (const struct law_type *)method;
+        fprintf(out, "%s, %s; source: %s\n    ", law->number, law->title, law->source);
     }
+    fprintf(out, "%s\n", method->summary);
+    for (size_t j = 0; j < method->param_count; j++)
+        list_param(out, method->params[j].name, param_describe(&method->params[j], text, sizeof text),
+                   method->params[j].help);
+}
+
+static void list_setting(FILE *out, const struct setting *setting)
+{
+    char text[512];
+    list_param(out, setting->param.name, setting_describe(setting, text, sizeof text), setting->param.help);
+}
+
+/* A setting that is a top-level key. */
+static void list_key(FILE *out, const struct setting *setting)
+{
+    char text[512];
+    fprintf(out, "  %-24s %s; %s\n", setting->param.name, setting->param.help,
+            setting_describe(setting, text, sizeof text));
 }
 
 static void list_section(FILE *out, const struct section *section)
 {
-    char text[512];
+    if (section->single) {
+        list_key(out, &section->setting[0]);
+        return;
+    }
     fprintf(out, "  %-24s %s", section->name, section->help);
     if (section->method >= 0) {
         fprintf(out, "; type: one of the %s, ", method_kind_plural((enum method_kind)section->method));
         fprintf(out, section->type ? "default %s" : "must be given", section->type);
     }
     fprintf(out, "\n");
-    for (size_t i = 0; i < section->count; i++) {
-        const struct setting *setting = &section->setting[i];
-        const char *name = section->single ? "" : setting->param.name;
-        list_param(out, name, setting_describe(setting, text, sizeof text), setting->param.help);
-    }
+    for (size_t i = 0; i < section->count; i++)
+        list_setting(out, &section->setting[i]);
 }
 
-static void list_settings(FILE *out)
+/* A listing under way: of all, or of the entries of one name. */
+struct listing {
+    FILE *out;
+    const char *name;    /* NULL: all */
+    const char *heading; /* still to be printed, before the first entry */
+};
+
+/* Is the entry wanted? Its heading is printed then. */
+static bool wanted(struct listing *listing, const char *entry)
 {
-    char text[512];
-    for (size_t i = 0; i < META_COUNT; i++) {
-        const struct setting *setting = meta_at((enum meta_id)i);
-        fprintf(out, "  %-24s %s; %s\n", setting->param.name, setting->param.help,
-                setting_describe(setting, text, sizeof text));
+    if (listing->name && strcmp(listing->name, entry) != 0)
+        return false;
+    if (listing->heading)
+        fprintf(listing->out, "%s:\n", listing->heading);
+    listing->heading = NULL;
+    return true;
+}
+
+static void list_settings(struct listing *listing)
+{
+    FILE *out = listing->out;
+    for (size_t i = 0; i < META_COUNT; i++)
+        if (wanted(listing, meta_at((enum meta_id)i)->param.name))
+            list_key(out, meta_at((enum meta_id)i));
+    for (size_t i = 0; i < SECTION_COUNT; i++) {
+        const struct section *section = section_at((enum section_id)i);
+        if (wanted(listing, section->name)) {
+            list_section(out, section);
+            continue;
+        }
+        for (size_t j = 0; !section->single && j < section->count; j++)
+            if (wanted(listing, section->setting[j].param.name)) {
+                fprintf(out, "  in %s:\n", section->name);
+                list_setting(out, &section->setting[j]);
+            }
     }
-    for (size_t i = 0; i < SECTION_COUNT; i++)
-        list_section(out, section_at((enum section_id)i));
     for (size_t i = 0; i < short_form_count(); i++) {
         const struct short_form *form = short_form_at(i);
-        fprintf(out, "  %-24s short for %s: %s\n", form->name, form->meaning, form->help);
+        if (wanted(listing, form->name))
+            fprintf(out, "  %-24s short for %s: %s\n", form->name, form->meaning, form->help);
     }
 }
 
-static void list_topic(FILE *out, size_t index)
+static void list_topic(struct listing *listing, size_t index)
 {
-    fprintf(out, "%s:\n", settings_topic(index));
-    if (index < METHOD_KIND_COUNT)
-        list_methods(out, (enum method_kind)index);
-    else if (index == TOPIC_SETTINGS)
-        list_settings(out);
-    else
-        for (size_t i = 0; i < METRIC_COUNT; i++)
-            fprintf(out, "  %-24s %s: %s\n", metric_info[i].name, metric_info[i].label, metric_info[i].help);
+    listing->heading = settings_topic(index);
+    if (index == TOPIC_SETTINGS)
+        list_settings(listing);
+    for (size_t i = 0; index < METHOD_KIND_COUNT && i < registry_count((enum method_kind)index); i++) {
+        const struct method *method = registry_at((enum method_kind)index, i);
+        if (wanted(listing, method->name))
+            list_method(listing->out, (enum method_kind)index, method);
+    }
+    for (size_t i = 0; index == TOPIC_METRICS && i < METRIC_COUNT; i++)
+        if (wanted(listing, metric_info[i].name))
+            fprintf(listing->out, "  %-24s %s: %s\n", metric_info[i].name, metric_info[i].label, metric_info[i].help);
 }
 
 /* The plural, or the same without its s. */
@@ -150,6 +197,24 @@ static bool topic_matches(const char *topic, const char *name)
     if (strcmp(topic, name) == 0)
         return true;
     return topic[length - 1] == 's' && strlen(name) == length - 1 && strncmp(topic, name, length - 1) == 0;
+}
+
+/* The entries of topics first to last, all with name NULL. */
+static enum status list_topics(size_t first, size_t last, const char *name, char **text, struct error *error)
+{
+    size_t length;
+    *text = NULL;
+    struct listing listing = {.out = open_memstream(text, &length), .name = name};
+    if (!listing.out)
+        return error_memory(error, 0, "a listing");
+    for (size_t i = first; i <= last; i++)
+        list_topic(&listing, i);
+    bool failed = ferror(listing.out) != 0;
+    if (fclose(listing.out) == 0 && !failed)
+        return STATUS_OK;
+    free(*text);
+    *text = NULL;
+    return error_memory(error, 0, "a listing");
 }
 
 enum status settings_list(const char *topic, char **text, struct error *error)
@@ -164,17 +229,10 @@ enum status settings_list(const char *topic, char **text, struct error *error)
     *text = NULL;
     if (topic && chosen == TOPIC_COUNT)
         return name_unknown(error, "kind", topic, names, TOPIC_COUNT);
-    size_t length;
-    FILE *out = open_memstream(text, &length);
-    if (!out)
-        return error_memory(error, 0, "a listing");
-    for (size_t i = 0; i < TOPIC_COUNT; i++)
-        if (!topic || i == chosen)
-            list_topic(out, i);
-    bool failed = ferror(out) != 0;
-    if (fclose(out) == 0 && !failed)
-        return STATUS_OK;
-    free(*text);
-    *text = NULL;
-    return error_memory(error, 0, "a listing");
+    return list_topics(topic ? chosen : 0, topic ? chosen : TOPIC_COUNT - 1, NULL, text, error);
+}
+
+enum status settings_look_up(const char *name, char **text, struct error *error)
+{
+    return list_topics(0, TOPIC_COUNT - 1, name, text, error);
 }

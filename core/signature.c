@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "estimator.h"
+
 enum { STREAM_DIM_MAX = 64 }; /* beyond it gathering a row per lane costs more than it saves */
 
 /* Two multiply-and-shift chains with the constants of splitmix64 and of MurmurHash3's finaliser. */
@@ -71,6 +73,7 @@ struct signature signature_block(const struct run_config *config, enum block_lay
     mix(&signature, config->sync_every);
     mix(&signature, config->metrics);
     mix(&signature, config->draws);
+    mix(&signature, config->velocity_steps);
     mix(&signature, (uint64_t)config->kind | (uint64_t)config->timing << 8 | (uint64_t)config->clip << 16 |
                         (uint64_t)config->at << 24 | (uint64_t)config->keep_last << 32 |
                         (uint64_t)problem->l1_form << 40);
@@ -184,6 +187,8 @@ double block_cost(const struct run_config *config, size_t lanes)
         /* Samplers by epochs order all samples for each draw. */
         bool orders = config->sampler->by_epoch && !config->sampler->deterministic;
         double draw = step + (orders ? n * ORDER_SECONDS : 0);
+        if (config->velocity_steps)
+            draw *= (double)(config->velocity_steps + estimator_lag[ESTIMATOR_LAGS - 1]);
         return (double)config->steps * step + (double)config->draws * draw + n * sample * (1.0 + row);
     }
     double pass = (n + (double)config->problem.data->test.rows) * sample;

@@ -22,17 +22,21 @@ enum status store_close(struct store *store, struct error *error);
 enum status store_put_plan(struct store *store, const struct sweep *sweep, const char *settings_json, int64_t *cell_id,
                            struct error *error);
 
-/* Is the run (finished or diverged) in the store? A search in memory: the runs of one seed are read at the first call.
- */
-bool store_has_run(struct store *store, int64_t cell_id, uint64_t seed, uint64_t replicate);
+/* Is the run (finished or diverged; chains = 1), or the group of `chains` replicates that begins there, in the store? A
+ * search in memory: the runs of one seed are read at the first call. */
+bool store_has_run(struct store *store, int64_t cell_id, uint64_t seed, uint64_t replicate, uint64_t chains);
 
 /* Queues one result (copied; nothing of request and result is used afterwards); thread-safe. A put commits what is
  * older than 0.25 s; who may be long without a put calls store_flush every 0.5 s. What an error left uncommitted is
  * kept and tried again by the next put or flush. */
 enum status store_put_run(struct store *store, int64_t cell_id, const struct run_request *request,
                           const struct run_result *result, struct error *error);
-/* A run that could not be done: its reason. Retried by the next `run`. */
-enum status store_put_failure(struct store *store, int64_t cell_id, uint64_t seed, uint64_t replicate,
+/* The same for a group of a cell that keeps moments; the request names its first replicate. */
+struct group_result;
+enum status store_put_group(struct store *store, int64_t cell_id, const struct run_request *request,
+                            const struct group_result *result, struct error *error);
+/* A run or group (as store_has_run) that could not be done: its reason. Retried by the next `run`. */
+enum status store_put_failure(struct store *store, int64_t cell_id, uint64_t seed, uint64_t replicate, uint64_t chains,
                               const char *reason, struct error *error);
 enum status store_flush(struct store *store, struct error *error);
 
@@ -56,7 +60,7 @@ enum status store_digest(struct store *store, char hex[65], struct error *error)
  * NULL: all. */
 enum status store_export(struct store *store, const char *dir, const char *experiment, struct error *error);
 
-/* Counts for `sgdlab status`. */
+/* Counts for `sgdlab status`: of replicates, also where they are kept in groups. */
 struct store_status {
     char name[128];
     size_t planned, finished, diverged, failed;

@@ -69,6 +69,7 @@ static enum status hash_result(struct digest *digest, int64_t run, struct sha256
         hash_real(hash, digest->estimator, 1 + i);
     hash_blob(hash, digest->estimator, 1 + ESTIMATOR_FIELDS);
     hash_blob(hash, digest->estimator, 2 + ESTIMATOR_FIELDS);
+    hash_blob(hash, digest->estimator, 3 + ESTIMATOR_FIELDS);
     sqlite3_reset(digest->estimator);
     return STATUS_OK;
 }
@@ -152,7 +153,7 @@ enum status store_digest(struct store *store, char hex[65], struct error *error)
         return status;
     pthread_mutex_lock(&store->lock);
     status = store_prepare(store, &digest.runs,
-                           "SELECT id, key, outcome, diverged_at, points FROM run WHERE id > ?1 ORDER BY id LIMIT ?2",
+                           "SELECT id, key, diverged, diverged_at, points FROM run WHERE id > ?1 ORDER BY id LIMIT ?2",
                            error);
     if (status == STATUS_OK)
         status = store_prepare(store, &digest.curves,
@@ -162,7 +163,7 @@ enum status store_digest(struct store *store, char hex[65], struct error *error)
             store_prepare(store, &digest.estimator,
                           "SELECT draws, gradient_norm2, sigma2, kappa, predicted, variance, variance_se, "
                           "bias_statistic, bias_df, bias_p, bias_along_gradient, bias_along_gradient_se, direction, "
-                          "covariance FROM estimator WHERE run = ?1",
+                          "covariance, lag FROM estimator WHERE run = ?1",
                           error);
     int64_t last = 0;
     for (bool more = status == STATUS_OK; more && status == STATUS_OK;)

@@ -20,14 +20,15 @@ enum {
     STORE_VERSION = 1,
     CURVES_PER_RUN = 64, /* curve.id = CURVES_PER_RUN * run.id + number */
     CURVE_SECONDS = CURVES_PER_RUN - 1,
+    CURVE_COUNT = CURVES_PER_RUN - 2, /* of a group: chains that had not diverged */
 };
-_Static_assert((int)METRIC_COUNT <= (int)CURVE_SECONDS, "curve numbers");
+_Static_assert((int)METRIC_COUNT <= (int)CURVE_COUNT, "curve numbers");
 
 struct pending;
 
 struct known_run {
     int64_t cell;
-    uint64_t replicate;
+    uint64_t replicate, chains;
 };
 
 struct store {
@@ -52,7 +53,7 @@ struct store {
     } known;                   /* the runs of one seed, for store_has_run */
     sqlite3_stmt *has_run, *find_cell, *find_run, *find_curve, *put_run, *put_curve, *put_estimator, *put_failure,
         *drop_failure;
-    sqlite3_stmt *touch_session, *read_cell, *read_run, *read_curves, *read_failure, *read_estimator;
+    sqlite3_stmt *touch_session, *read_cell, *read_run, *read_group, *read_curves, *read_failure, *read_estimator;
 
     pthread_mutex_t queue_lock; /* what follows; taken after `lock` where both are held */
     struct pending *first, **last;
@@ -104,6 +105,8 @@ void store_bind_blob(sqlite3_stmt *statement, int column, const void *data, size
 /* NULL becomes NaN. */
 double store_column_real(sqlite3_stmt *statement, int column);
 
+/* Commits everything that was queued when this began. The caller holds `lock`. */
+enum status store_drain(struct store *store, struct error *error);
 /* Frees what is queued and not committed. */
 void store_forget_queue(struct store *store);
 

@@ -12,7 +12,8 @@ static const char doing[] = "merging";
 /* Two results for one key: the same trajectory was computed by programs that differ. */
 static const char conflict_sql[] =
     "SELECT lower(hex(s.key)), c.problem, c.sampling, s.seed, s.replicate FROM source.run s JOIN main.run t ON t.key = "
-    "s.key JOIN source.cell c ON c.id = s.cell WHERE s.outcome IS NOT t.outcome OR s.diverged_at IS NOT t.diverged_at "
+    "s.key JOIN source.cell c ON c.id = s.cell WHERE s.diverged IS NOT t.diverged OR s.diverged_at IS NOT "
+    "t.diverged_at "
     "OR "
     "s.points IS NOT t.points "
     "OR (SELECT count(*) FROM source.curve WHERE id BETWEEN 64 * s.id AND 64 * s.id + 62) <> "
@@ -26,7 +27,8 @@ static const char conflict_sql[] =
     "IS "
     "   NOT b.variance_se OR a.bias_statistic IS NOT b.bias_statistic OR a.bias_df IS NOT b.bias_df OR a.bias_p IS NOT "
     "   b.bias_p OR a.bias_along_gradient IS NOT b.bias_along_gradient OR a.bias_along_gradient_se IS NOT "
-    "   b.bias_along_gradient_se OR a.direction IS NOT b.direction OR a.covariance IS NOT b.covariance)) LIMIT 1";
+    "   b.bias_along_gradient_se OR a.direction IS NOT b.direction OR a.covariance IS NOT b.covariance OR a.lag IS NOT "
+    "b.lag)) LIMIT 1";
 _Static_assert(CURVES_PER_RUN == 64 && CURVE_SECONDS == 63, "the numbers in the statements of this file");
 
 /* In this order. A reference that this store lacks is taken; where both have one they were certified for the same
@@ -45,8 +47,10 @@ static const char *const merge_sql[] = {
     "reason, "
     "method, f, gap, smoothness, convexity FROM source.reference WHERE true ON CONFLICT DO NOTHING",
 
-    "INSERT INTO main.cell (key, config, kind, problem, sampling, batch_size, schedule, rate, \"update\", momentum, "
+    "INSERT INTO main.cell (key, config, kind, chains, problem, sampling, batch_size, schedule, rate, \"update\", "
+    "momentum, "
     "averaging, l2, steps, n, d, metrics, data, reference, grid, samples, rates) SELECT c.key, c.config, c.kind, "
+    "c.chains, "
     "c.problem, c.sampling, c.batch_size, c.schedule, c.rate, c.\"update\", c.momentum, c.averaging, c.l2, c.steps, "
     "c.n, "
     "c.d, c.metrics, "
@@ -60,8 +64,9 @@ static const char *const merge_sql[] = {
     "FROM source.cell c WHERE true ORDER BY c.id ON CONFLICT (key) DO UPDATE SET reference = coalesce(reference, "
     "excluded.reference)",
 
-    "INSERT INTO main.run (key, cell, seed, replicate, outcome, diverged_at, points, train_seconds, measure_seconds, "
-    "lanes, session) SELECT s.key, t.id, s.seed, s.replicate, s.outcome, s.diverged_at, s.points, s.train_seconds, "
+    "INSERT INTO main.run (key, cell, seed, replicate, chains, diverged, diverged_at, points, train_seconds, "
+    "measure_seconds, lanes, session) SELECT s.key, t.id, s.seed, s.replicate, s.chains, s.diverged, s.diverged_at, "
+    "s.points, s.train_seconds, "
     "s.measure_seconds, s.lanes, (SELECT a.id FROM main.session a JOIN source.session b ON a.key = b.key WHERE b.id = "
     "s.session) FROM source.run s JOIN source.cell c ON c.id = s.cell JOIN main.cell t ON t.key = c.key WHERE true "
     "ORDER "
@@ -73,7 +78,8 @@ static const char *const merge_sql[] = {
     "INSERT INTO main.estimator SELECT t.id, e.draws, e.gradient_norm2, e.sigma2, e.kappa, e.predicted, e.variance, "
     "e.variance_se, e.bias_statistic, e.bias_df, e.bias_p, e.bias_along_gradient, e.bias_along_gradient_se, "
     "e.direction, "
-    "e.covariance FROM main.run t JOIN source.run s ON s.key = t.key JOIN source.estimator e ON e.run = s.id WHERE "
+    "e.covariance, e.lag FROM main.run t JOIN source.run s ON s.key = t.key JOIN source.estimator e ON e.run = s.id "
+    "WHERE "
     "t.id "
     "> :first",
 

@@ -188,8 +188,8 @@ static enum status put_cell(struct writer *writer, const struct plan_cell *cell,
             store_prepare(store, &writer->put_cell,
                           "INSERT INTO cell (key, config, kind, problem, sampling, batch_size, schedule, rate, "
                           "\"update\", momentum, averaging, l2, steps, n, d, metrics, data, reference, grid, samples, "
-                          "rates) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "
-                          "?17, ?18, ?19, ?20, ?21)",
+                          "rates, chains) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
+                          "?16, ?17, ?18, ?19, ?20, ?21, ?22)",
                           error);
     if (status != STATUS_OK)
         return status;
@@ -214,6 +214,7 @@ static enum status put_cell(struct writer *writer, const struct plan_cell *cell,
     sqlite3_bind_null(put, 18); /* set by the caller */
     for (int i = 0; i < 3; i++)
         sqlite3_bind_int64(put, 19 + i, curve[i]);
+    sqlite3_bind_int(put, 22, cell->keep == KEEP_MOMENTS ? GROUP_CHAINS : 1);
     status = store_run(store, put, doing, error);
     *id = sqlite3_last_insert_rowid(store->db);
     return status;

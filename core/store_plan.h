@@ -8,6 +8,7 @@
 struct plan_cell {
     const char *json; /* canonical text */
     enum run_kind kind;
+    enum keep keep;
     unsigned metrics;
     struct cell_columns columns;
     const char *data_checksum;

@@ -9,6 +9,10 @@
 
 static const char doing[] = "reading results";
 
+/* Is this row of `run` (cell c) part of a plan of so many replicates (?3)? The last group may be short, and a short one
+ * of an earlier plan stays. */
+#define PLANNED_UNIT "run.chains = min(c.chains, ?3 - run.replicate)"
+
 static enum status damaged(struct store *store, const char *what, struct error *error)
 {
     return error_at(error, STATUS_IO, store->path, 0, 0, "is damaged: %s", what);
@@ -38,7 +42,8 @@ enum status store_read_times(struct store *store, struct stored_experiment *expe
     enum status status =
         store_prepare(store, &select,
                       "SELECT min(started), max(ended) FROM session WHERE id IN (SELECT run.session FROM membership m "
-                      "JOIN run ON run.cell = m.cell AND run.seed = ?2 AND run.replicate < ?3 WHERE m.experiment = ?1)",
+                      "JOIN cell c ON c.id = m.cell JOIN run ON run.cell = c.id AND run.seed = ?2 "
+                      "AND " PLANNED_UNIT " WHERE m.experiment = ?1)",
                       error);
     if (status == STATUS_OK) {
         sqlite3_bind_int64(select, 1, experiment->id);
@@ -133,15 +138,17 @@ enum status store_count_runs(struct store *store, const struct stored_experiment
     sqlite3_stmt *runs = NULL, *failures = NULL;
     bool row = false;
     enum status status = store_prepare(store, &runs,
-                                       "SELECT count(*), coalesce(sum(run.outcome = 1), 0), total(run.train_seconds), "
-                                       "total(run.measure_seconds) FROM membership m JOIN run ON run.cell = m.cell AND "
-                                       "run.seed = ?2 AND run.replicate < ?3 WHERE m.experiment = ?1",
+                                       "SELECT coalesce(sum(run.chains), 0), coalesce(sum(run.diverged), 0), "
+                                       "total(run.train_seconds), total(run.measure_seconds) FROM membership m JOIN "
+                                       "cell c ON c.id = m.cell JOIN run ON run.cell = c.id AND run.seed = ?2 "
+                                       "AND " PLANNED_UNIT " WHERE m.experiment = ?1",
                                        error);
     if (status == STATUS_OK)
         status =
             store_prepare(store, &failures,
-                          "SELECT count(*) FROM membership m JOIN failure f ON f.cell = m.cell AND f.seed = ?2 AND "
-                          "f.replicate < ?3 WHERE m.experiment = ?1",
+                          "SELECT coalesce(sum(min(c.chains, ?3 - f.replicate)), 0) FROM membership m JOIN cell c ON "
+                          "c.id = m.cell JOIN failure f ON f.cell = c.id AND f.seed = ?2 AND f.replicate < ?3 WHERE "
+                          "m.experiment = ?1",
                           error);
     if (status == STATUS_OK) {
         sqlite3_stmt *both[2] = {runs, failures};
@@ -210,7 +217,7 @@ enum status store_read_kinds(struct store *store, int64_t experiment, struct exp
     sqlite3_stmt *select = NULL;
     enum status status =
         store_prepare(store, &select,
-                      "SELECT DISTINCT c.metrics, c.kind FROM membership m JOIN cell c ON c.id = m.cell "
+                      "SELECT DISTINCT c.metrics, c.kind, c.chains FROM membership m JOIN cell c ON c.id = m.cell "
                       "WHERE m.experiment = ?1",
                       error);
     if (status == STATUS_OK)
@@ -225,6 +232,7 @@ enum status store_read_kinds(struct store *store, int64_t experiment, struct exp
             kinds->estimator = true;
         else
             kinds->training = true;
+        kinds->moments = kinds->moments || sqlite3_column_int(select, 2) > 1;
     }
     sqlite3_finalize(select);
     pthread_mutex_unlock(&store->lock);
@@ -362,6 +370,7 @@ static enum status take_cell(sqlite3_stmt *select, struct stored_cell *cell, int
     reference->gap = store_column_real(select, 25);
     reference->smoothness = store_column_real(select, 26);
     reference->convexity = store_column_real(select, 27);
+    cell->keep = sqlite3_column_int(select, 28) > 1 ? KEEP_MOMENTS : KEEP_RUNS;
     return cell->config ? STATUS_OK : error_memory(error, 1024, "the text of a cell");
 }
 
@@ -375,7 +384,8 @@ enum status store_read_cell(struct store *store, int64_t experiment, uint64_t po
         "SELECT m.position, c.id, c.config, c.kind, c.problem, c.sampling, c.batch_size, c.schedule, c.rate, "
         "c.\"update\", c.momentum, c.averaging, c.l2, c.steps, c.n, c.d, c.metrics, d.name, c.grid, c.samples, "
         "c.rates, "
-        "r.found, r.reason, r.method, r.f, r.gap, r.smoothness, r.convexity FROM membership m JOIN cell c ON c.id = "
+        "r.found, r.reason, r.method, r.f, r.gap, r.smoothness, r.convexity, c.chains FROM membership m JOIN cell c ON "
+        "c.id = "
         "m.cell JOIN data d ON d.id = c.data LEFT JOIN reference r ON r.id = c.reference WHERE m.experiment = ?1 AND "
         "m.position >= ?2 ORDER BY m.position LIMIT 1",
         error);
@@ -444,7 +454,7 @@ static enum status take_run(struct store *store, struct stored_run *run, struct 
     run->id = sqlite3_column_int64(select, 0);
     memcpy(run->key.byte, sqlite3_column_blob(select, 1), sizeof run->key.byte);
     run->replicate = (uint64_t)sqlite3_column_int64(select, 2);
-    run->outcome = sqlite3_column_int(select, 3) == OUTCOME_FINISHED ? OUTCOME_FINISHED : OUTCOME_DIVERGED;
+    run->outcome = sqlite3_column_int(select, 3) == 0 ? OUTCOME_FINISHED : OUTCOME_DIVERGED;
     run->diverged_at = (uint64_t)sqlite3_column_int64(select, 4);
     run->points = (size_t)sqlite3_column_int64(select, 5);
     run->train_seconds = store_column_real(select, 6);
@@ -470,7 +480,7 @@ enum status store_read_run(struct store *store, int64_t mark, int64_t cell, uint
     *found = false;
     pthread_mutex_lock(&store->lock);
     enum status status = store_prepare(store, &store->read_run,
-                                       "SELECT id, key, replicate, outcome, diverged_at, points, train_seconds, "
+                                       "SELECT id, key, replicate, diverged, diverged_at, points, train_seconds, "
                                        "measure_seconds, lanes FROM run WHERE cell = ?1 AND seed = ?2 AND replicate >= "
                                        "?3 AND id <= ?4 ORDER BY replicate LIMIT 1",
                                        error);
@@ -529,7 +539,7 @@ enum status store_read_failure(struct store *store, int64_t cell, uint64_t seed,
 static enum status take_estimator(struct store *store, struct estimator_result *result, struct error *error)
 {
     sqlite3_stmt *select = store->read_estimator;
-    int direction = 1 + ESTIMATOR_FIELDS, covariance = direction + 1;
+    int direction = 1 + ESTIMATOR_FIELDS, covariance = direction + 1, lag = direction + 2;
     result->draws = (uint64_t)sqlite3_column_int64(select, 0);
     for (int i = 0; i < ESTIMATOR_FIELDS; i++)
         *(double *)(void *)((char *)result + estimator_field[i].offset) = store_column_real(select, 1 + i);
@@ -537,7 +547,8 @@ static enum status take_estimator(struct store *store, struct estimator_result *
     size_t entries = (size_t)sqlite3_column_bytes(select, covariance) / (2 * sizeof(double)), dim = 0;
     while (dim * dim < entries && dim <= ESTIMATOR_COVARIANCE_DIM)
         dim++;
-    if (k > ESTIMATOR_DIRECTIONS || dim * dim != entries)
+    size_t lags = (size_t)sqlite3_column_bytes(select, lag) / (3 * sizeof(double));
+    if (k > ESTIMATOR_DIRECTIONS || dim * dim != entries || lags > ESTIMATOR_LAGS)
         return damaged(store, "an estimator result", error);
     const unsigned char *blob = sqlite3_column_blob(select, direction);
     result->directions = k;
@@ -545,6 +556,13 @@ static enum status take_estimator(struct store *store, struct estimator_result *
         store_unpack(blob, k, result->direction_variance);
         store_unpack(blob + k * sizeof(double), k, result->direction_predicted);
         store_unpack(blob + 2 * k * sizeof(double), k, result->direction_se);
+    }
+    blob = sqlite3_column_blob(select, lag);
+    result->lags = lags;
+    if (lags > 0) {
+        store_unpack(blob, lags, result->autocorrelation);
+        store_unpack(blob + lags * sizeof(double), lags, result->autocorrelation_predicted);
+        store_unpack(blob + 2 * lags * sizeof(double), lags, result->autocorrelation_se);
     }
     if (dim == 0)
         return STATUS_OK;
@@ -567,7 +585,7 @@ enum status store_read_estimator(struct store *store, int64_t run, struct estima
     enum status status = store_prepare(
         store, &store->read_estimator,
         "SELECT draws, gradient_norm2, sigma2, kappa, predicted, variance, variance_se, bias_statistic, "
-        "bias_df, bias_p, bias_along_gradient, bias_along_gradient_se, direction, covariance FROM estimator "
+        "bias_df, bias_p, bias_along_gradient, bias_along_gradient_se, direction, covariance, lag FROM estimator "
         "WHERE run = ?1",
         error);
     if (status == STATUS_OK) {

@@ -5,6 +5,7 @@
 #define SGDLAB_STORE_READ_H
 
 #include "estimator.h"
+#include "stats.h"
 #include "store.h"
 
 /* The newest run there is. */
@@ -28,7 +29,7 @@ void stored_experiments_free(struct stored_experiment *experiment, size_t count)
 /* What its cells are: the union of the metrics that were asked, and which kinds of runs there are. */
 struct experiment_kinds {
     unsigned metrics;
-    bool training, estimator;
+    bool training, estimator, moments; /* moments: training cells of which moments were kept */
 };
 enum status store_read_kinds(struct store *store, int64_t experiment, struct experiment_kinds *kinds,
                              struct error *error);
@@ -46,6 +47,7 @@ struct stored_cell {
     uint64_t position;
     char *config; /* canonical JSON */
     enum run_kind kind;
+    enum keep keep;
     unsigned metrics;
     struct cell_columns columns;
     struct stored_reference reference;
@@ -71,12 +73,43 @@ struct stored_run {
     double *buffer;
     size_t capacity; /* points that the buffer has room for */
 };
-/* The first run of that cell and seed with at least that replicate. */
+/* The first run of that cell (keep: runs) and seed with at least that replicate. */
 enum status store_read_run(struct store *store, int64_t mark, int64_t cell, uint64_t seed, uint64_t replicate,
                            struct stored_run *run, bool *found, struct error *error);
 void stored_run_free(struct stored_run *run);
 
-/* A failed run: its replicate and reason (the caller frees it). */
+/* One group of chains, of a cell that keeps moments. As stored_cell. */
+struct stored_group {
+    int64_t id;
+    struct key key;
+    uint64_t first, chains, diverged; /* replicates first .. first + chains - 1 */
+    double train_seconds, measure_seconds;
+    size_t points;
+    struct moments *metric[METRIC_COUNT]; /* [points] each; NULL: not there. count: chains that had not diverged */
+    uint64_t *count;                      /* [points]: the same */
+    struct moments *buffer;
+    size_t capacity; /* points that the buffers have room for */
+};
+/* The first group of that cell and seed, among those of a plan of that many replicates, which begins at `first` or
+ * later. */
+enum status store_read_group(struct store *store, int64_t mark, int64_t cell, uint64_t seed, uint64_t replicates,
+                             uint64_t first, struct stored_group *group, bool *found, struct error *error);
+void stored_group_free(struct stored_group *group);
+
+/* All of them, in the order of their replicates. */
+struct stored_moments {
+    size_t points, groups;
+    uint64_t chains, diverged;            /* sums over the groups */
+    uint64_t *group_chains;               /* [groups] */
+    uint64_t *count;                      /* [groups][points]: chains that had not diverged */
+    struct moments *metric[METRIC_COUNT]; /* [groups][points] each; NULL: not there */
+};
+/* Free with stored_moments_free. */
+enum status store_read_moments(struct store *store, int64_t mark, int64_t cell, uint64_t seed, uint64_t replicates,
+                               struct stored_moments *out, struct error *error);
+void stored_moments_free(struct stored_moments *moments);
+
+/* A failed run (or group: its first replicate): its replicate and reason (the caller frees it). */
 enum status store_read_failure(struct store *store, int64_t cell, uint64_t seed, uint64_t replicate, uint64_t *failed,
                                char **reason, bool *found, struct error *error);
 
@@ -91,7 +124,7 @@ enum status store_each_session(struct store *store, void (*each)(void *context, 
 enum status store_each_data(struct store *store, int64_t experiment,
                             void (*each)(void *context, const char *const *column), void *context, struct error *error);
 
-/* Number of runs of an experiment: finished, diverged, failed. */
+/* Number of replicates of an experiment, whether kept as runs or in groups: finished, diverged, failed. */
 struct run_counts {
     uint64_t finished, diverged, failed;
     double train_seconds, measure_seconds;

@@ -61,6 +61,7 @@ static enum status describe_cell(void *argument, size_t index, struct plan_cell 
     *cell = (struct plan_cell){
         .json = context->json,
         .kind = config.kind,
+        .keep = config.keep,
         .metrics = config.kind == KIND_TRAINING ? config.metrics : 0,
         .data_checksum = data->checksum,
         .data_test = data->test.rows,

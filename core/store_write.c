@@ -2,31 +2,33 @@
  * a failed transaction held stays queued, so that the next flush tries again. */
 #include "store_internal.h"
 
+#include <endian.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "estimator.h"
+#include "group.h"
 
 enum {
     AGE_MAX = 250,         /* milliseconds in the queue before a put commits */
     TRANSACTION_MAX = 300, /* milliseconds of one transaction */
     QUEUE_SOFT = 8 << 20,  /* bytes: commit, unless another thread does */
     QUEUE_HARD = 64 << 20, /* bytes: wait until there is room */
-    LOOKUPS_MAX = 1000,    /* single look-ups before the list of stored runs is read anew */
 };
 static const char doing[] = "storing results";
 
-enum pending_kind { PENDING_RUN, PENDING_ESTIMATOR, PENDING_FAILURE };
+enum pending_kind { PENDING_RUN, PENDING_GROUP, PENDING_ESTIMATOR, PENDING_FAILURE };
 
-/* One queued result, in one allocation. data: RUN: one packed curve of `points` doubles per bit of `curves`, in order;
- * ESTIMATOR: 3 * directions doubles, then 2 * covariance_dim^2; FAILURE: the reason. */
+/* One queued result, in one allocation. data: RUN, GROUP: one packed curve per bit of `curves`, in order, each as long
+ * as curve_size says; ESTIMATOR: 3 * directions doubles, then 2 * covariance_dim^2, then 3 * lags; FAILURE: the reason.
+ */
 struct pending {
     struct pending *next;
     enum pending_kind kind;
     int64_t cell;
-    uint64_t seed, replicate;
+    uint64_t seed, replicate, chains, diverged;
     struct reference *reference; /* NULL, or a copy without x: the cell's, for the first result of a cell */
-    enum outcome outcome;
     uint64_t diverged_at, points, curves;
     double train_seconds, measure_seconds;
     size_t lanes;
@@ -53,6 +55,12 @@ const struct estimator_field estimator_field[ESTIMATOR_FIELDS] = {
     FIELD(bias_along_gradient_se),
 #undef FIELD
 };
+
+static size_t curve_size(const struct pending *pending, int number)
+{
+    bool moments = pending->kind == PENDING_GROUP && number < METRIC_COUNT;
+    return pending->points * sizeof(double) * (moments ? GROUP_MOMENTS : 1);
+}
 
 static void free_pending(struct pending *pending)
 {
@@ -127,9 +135,9 @@ static enum status same_curves(struct store *store, const struct pending *pendin
 {
     enum status status = store_prepare(store, &store->find_curve, "SELECT data FROM curve WHERE id = ?1", error);
     const unsigned char *data = pending->data;
-    size_t size = pending->points * sizeof(double);
     for (int number = 0; number < CURVE_SECONDS && status == STATUS_OK; number++) {
         bool row = false, has = pending->curves >> number & 1;
+        size_t size = curve_size(pending, number);
         sqlite3_bind_int64(store->find_curve, 1, run * CURVES_PER_RUN + number);
         status = store_step(store, store->find_curve, doing, &row, error);
         if (row != has)
@@ -149,8 +157,9 @@ static enum status compare_run(struct store *store, const struct pending *pendin
                                struct error *error)
 {
     bool row = false;
-    enum status status = store_prepare(
-        store, &store->find_run, "SELECT id, outcome, coalesce(diverged_at, 0), points FROM run WHERE key = ?1", error);
+    enum status status =
+        store_prepare(store, &store->find_run,
+                      "SELECT id, diverged, coalesce(diverged_at, 0), points FROM run WHERE key = ?1", error);
     if (status != STATUS_OK)
         return status;
     store_bind_blob(store->find_run, 1, key, 16);
@@ -158,11 +167,11 @@ static enum status compare_run(struct store *store, const struct pending *pendin
     if (status != STATUS_OK || !row)
         return status;
     int64_t run = sqlite3_column_int64(store->find_run, 0);
-    bool same = sqlite3_column_int64(store->find_run, 1) == (int)pending->outcome &&
+    bool same = (uint64_t)sqlite3_column_int64(store->find_run, 1) == pending->diverged &&
                 (uint64_t)sqlite3_column_int64(store->find_run, 2) == pending->diverged_at &&
                 (uint64_t)sqlite3_column_int64(store->find_run, 3) == pending->points;
     sqlite3_reset(store->find_run);
-    if (same && pending->kind == PENDING_RUN)
+    if (same && pending->kind != PENDING_ESTIMATOR)
         status = same_curves(store, pending, run, &same, error);
     if (status != STATUS_OK || same)
         return status;
@@ -177,10 +186,10 @@ static enum status write_curves(struct store *store, const struct pending *pendi
 {
     enum status status = store_prepare(store, &store->put_curve, "INSERT INTO curve (id, data) VALUES (?1, ?2)", error);
     const unsigned char *data = pending->data;
-    size_t size = pending->points * sizeof(double);
     for (int number = 0; number < CURVES_PER_RUN && status == STATUS_OK; number++) {
         if (!(pending->curves >> number & 1))
             continue;
+        size_t size = curve_size(pending, number);
         sqlite3_bind_int64(store->put_curve, 1, run * CURVES_PER_RUN + number);
         store_bind_blob(store->put_curve, 2, data, size);
         status = store_run(store, store->put_curve, doing, error);
@@ -196,7 +205,7 @@ static enum status write_estimator(struct store *store, const struct pending *pe
         store, &store->put_estimator,
         "INSERT INTO estimator (run, draws, gradient_norm2, sigma2, kappa, predicted, variance, "
         "variance_se, bias_statistic, bias_df, bias_p, bias_along_gradient, bias_along_gradient_se, "
-        "direction, covariance) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        "direction, covariance, lag) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         error);
     if (status != STATUS_OK)
         return status;
@@ -208,7 +217,9 @@ static enum status write_estimator(struct store *store, const struct pending *pe
                             *(const double *)(const void *)((const char *)result + estimator_field[i].offset));
     size_t directions = 3 * result->directions * sizeof(double);
     store_bind_blob(put, 3 + ESTIMATOR_FIELDS, pending->data, directions);
-    store_bind_blob(put, 4 + ESTIMATOR_FIELDS, pending->data + directions, pending->size - directions);
+    size_t lags = 3 * result->lags * sizeof(double), rest = pending->size - directions;
+    store_bind_blob(put, 4 + ESTIMATOR_FIELDS, pending->data + directions, rest - lags);
+    store_bind_blob(put, 5 + ESTIMATOR_FIELDS, pending->data + pending->size - lags, lags);
     return store_run(store, put, doing, error);
 }
 
@@ -216,8 +227,9 @@ static enum status write_done(struct store *store, const struct pending *pending
 {
     enum status status = store_prepare(
         store, &store->put_run,
-        "INSERT INTO run (key, cell, seed, replicate, outcome, diverged_at, points, train_seconds, measure_seconds, "
-        "lanes, session) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+        "INSERT INTO run (key, cell, seed, replicate, chains, diverged, diverged_at, points, train_seconds, "
+        "measure_seconds, lanes, session) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO "
+        "NOTHING",
         error);
     if (status == STATUS_OK)
         status = store_prepare(store, &store->drop_failure,
@@ -226,31 +238,33 @@ static enum status write_done(struct store *store, const struct pending *pending
         return status;
     struct key cell, key;
     memcpy(cell.byte, store->cell.key, sizeof cell.byte);
-    key = run_key(cell, pending->seed, pending->replicate);
+    key = pending->kind == PENDING_GROUP ? group_key(cell, pending->seed, pending->replicate, pending->chains)
+                                         : run_key(cell, pending->seed, pending->replicate);
 
     sqlite3_stmt *put = store->put_run;
     store_bind_blob(put, 1, key.byte, sizeof key.byte);
     sqlite3_bind_int64(put, 2, pending->cell);
     store_bind_count(put, 3, pending->seed);
     store_bind_count(put, 4, pending->replicate);
-    sqlite3_bind_int(put, 5, (int)pending->outcome);
-    if (pending->outcome == OUTCOME_DIVERGED)
-        store_bind_count(put, 6, pending->diverged_at);
+    store_bind_count(put, 5, pending->chains);
+    store_bind_count(put, 6, pending->diverged);
+    if (pending->diverged)
+        store_bind_count(put, 7, pending->diverged_at);
     else
-        sqlite3_bind_null(put, 6);
-    store_bind_count(put, 7, pending->points);
-    sqlite3_bind_double(put, 8, pending->train_seconds);
-    sqlite3_bind_double(put, 9, pending->measure_seconds);
-    store_bind_count(put, 10, pending->lanes);
-    sqlite3_bind_int64(put, 11, store->session);
+        sqlite3_bind_null(put, 7);
+    store_bind_count(put, 8, pending->points);
+    sqlite3_bind_double(put, 9, pending->train_seconds);
+    sqlite3_bind_double(put, 10, pending->measure_seconds);
+    store_bind_count(put, 11, pending->lanes);
+    sqlite3_bind_int64(put, 12, store->session);
     status = store_run(store, put, doing, error);
     if (status != STATUS_OK)
         return status;
     if (sqlite3_changes(store->db) == 0)
         return compare_run(store, pending, key.byte, error);
     int64_t run = sqlite3_last_insert_rowid(store->db);
-    status = pending->kind == PENDING_RUN ? write_curves(store, pending, run, error)
-                                          : write_estimator(store, pending, run, error);
+    status = pending->kind == PENDING_ESTIMATOR ? write_estimator(store, pending, run, error)
+                                                : write_curves(store, pending, run, error);
     if (status != STATUS_OK)
         return status;
     sqlite3_bind_int64(store->drop_failure, 1, pending->cell);
@@ -264,8 +278,8 @@ static enum status write_failure(struct store *store, const struct pending *pend
     enum status status = store_prepare(
         store, &store->put_failure,
         "INSERT INTO failure (cell, seed, replicate, failed, reason) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT "
-        "EXISTS (SELECT 1 FROM run WHERE cell = ?1 AND seed = ?2 AND replicate = ?3) ON CONFLICT DO UPDATE "
-        "SET failed = excluded.failed, reason = excluded.reason",
+        "EXISTS (SELECT 1 FROM run WHERE cell = ?1 AND seed = ?2 AND replicate = ?3 AND chains = ?6) ON CONFLICT DO "
+        "UPDATE SET failed = excluded.failed, reason = excluded.reason",
         error);
     if (status != STATUS_OK)
         return status;
@@ -274,6 +288,7 @@ static enum status write_failure(struct store *store, const struct pending *pend
     store_bind_count(store->put_failure, 3, pending->replicate);
     sqlite3_bind_int64(store->put_failure, 4, store_clock());
     store_bind_text(store->put_failure, 5, (const char *)pending->data);
+    store_bind_count(store->put_failure, 6, pending->chains);
     return store_run(store, store->put_failure, doing, error);
 }
 
@@ -322,8 +337,7 @@ static enum status write_some(struct store *store, struct pending **list, struct
     return STATUS_OK;
 }
 
-/* Commits everything that was queued when this began. The caller holds `lock`. */
-static enum status drain(struct store *store, struct error *error)
+enum status store_drain(struct store *store, struct error *error)
 {
     pthread_mutex_lock(&store->queue_lock);
     struct pending *list = store->first, **last = store->last;
@@ -361,7 +375,7 @@ static enum status drain(struct store *store, struct error *error)
 enum status store_flush(struct store *store, struct error *error)
 {
     pthread_mutex_lock(&store->lock);
-    enum status status = drain(store, error);
+    enum status status = store_drain(store, error);
     pthread_mutex_unlock(&store->lock);
     return status;
 }
@@ -415,7 +429,7 @@ static enum status enqueue(struct store *store, struct pending *pending, const s
         return store_flush(store, error);
     if (!due || pthread_mutex_trylock(&store->lock) != 0)
         return STATUS_OK;
-    enum status status = drain(store, error);
+    enum status status = store_drain(store, error);
     pthread_mutex_unlock(&store->lock);
     return status;
 }
@@ -432,6 +446,7 @@ static struct pending *make_pending(enum pending_kind kind, int64_t cell, uint64
     pending->cell = cell;
     pending->seed = seed;
     pending->replicate = replicate;
+    pending->chains = 1;
     pending->size = size;
     return pending;
 }
@@ -448,8 +463,8 @@ enum status store_put_run(struct store *store, int64_t cell_id, const struct run
         make_pending(PENDING_RUN, cell_id, request->seed, request->replicate, values * sizeof(double), error);
     if (!pending)
         return STATUS_MEMORY;
-    pending->outcome = result->outcome;
-    pending->diverged_at = result->outcome == OUTCOME_DIVERGED ? result->diverged_at : 0;
+    pending->diverged = result->outcome == OUTCOME_DIVERGED;
+    pending->diverged_at = pending->diverged ? result->diverged_at : 0;
     pending->points = result->points;
     pending->curves = curves;
     pending->train_seconds = result->train_seconds;
@@ -465,12 +480,50 @@ enum status store_put_run(struct store *store, int64_t cell_id, const struct run
     return enqueue(store, pending, request->config->reference, error);
 }
 
+enum status store_put_group(struct store *store, int64_t cell_id, const struct run_request *request,
+                            const struct group_result *result, struct error *error)
+{
+    const size_t points = result->points;
+    /* Where no chain diverged the counts say nothing. */
+    uint64_t curves = result->diverged ? 1ull << CURVE_COUNT : 0;
+    size_t values = result->diverged ? points : 0;
+    for (int metric = 0; metric < METRIC_COUNT; metric++)
+        if (result->metric[metric]) {
+            curves |= 1ull << metric;
+            values += GROUP_MOMENTS * points;
+        }
+    struct pending *pending =
+        make_pending(PENDING_GROUP, cell_id, request->seed, request->replicate, values * sizeof(double), error);
+    if (!pending)
+        return STATUS_MEMORY;
+    pending->chains = result->chains;
+    pending->diverged = result->diverged;
+    pending->diverged_at = result->diverged ? result->diverged_at : 0;
+    pending->points = points;
+    pending->curves = curves;
+    pending->train_seconds = result->train_seconds;
+    pending->measure_seconds = (double)NAN;
+    pending->lanes = result->lanes;
+    unsigned char *data = pending->data;
+    for (int metric = 0; metric < METRIC_COUNT; metric++)
+        if (result->metric[metric]) {
+            store_pack(result->metric[metric], GROUP_MOMENTS * points, data);
+            data += curve_size(pending, metric);
+        }
+    if (result->diverged)
+        for (size_t i = 0; i < points; i++) {
+            uint64_t count = htole64(result->count[i]);
+            memcpy(data + i * sizeof count, &count, sizeof count);
+        }
+    return enqueue(store, pending, request->config->reference, error);
+}
+
 enum status store_put_estimator(struct store *store, int64_t cell_id, const struct run_request *request,
                                 const struct estimator_result *result, struct error *error)
 {
     size_t entries = result->covariance_dim * result->covariance_dim, k = result->directions;
     struct pending *pending = make_pending(PENDING_ESTIMATOR, cell_id, request->seed, request->replicate,
-                                           (3 * k + 2 * entries) * sizeof(double), error);
+                                           (3 * k + 2 * entries + 3 * result->lags) * sizeof(double), error);
     if (!pending)
         return STATUS_MEMORY;
     pending->train_seconds = result->seconds;
@@ -486,93 +539,21 @@ enum status store_put_estimator(struct store *store, int64_t cell_id, const stru
         store_pack(result->covariance, entries, data);
         store_pack(result->covariance_predicted, entries, data + entries * sizeof(double));
     }
+    data += 2 * entries * sizeof(double);
+    store_pack(result->autocorrelation, result->lags, data);
+    store_pack(result->autocorrelation_predicted, result->lags, data + result->lags * sizeof(double));
+    store_pack(result->autocorrelation_se, result->lags, data + 2 * result->lags * sizeof(double));
     return enqueue(store, pending, request->config->reference, error);
 }
 
-enum status store_put_failure(struct store *store, int64_t cell_id, uint64_t seed, uint64_t replicate,
+enum status store_put_failure(struct store *store, int64_t cell_id, uint64_t seed, uint64_t replicate, uint64_t chains,
                               const char *reason, struct error *error)
 {
     size_t size = strlen(reason) + 1;
     struct pending *pending = make_pending(PENDING_FAILURE, cell_id, seed, replicate, size, error);
     if (!pending)
         return STATUS_MEMORY;
+    pending->chains = chains;
     memcpy(pending->data, reason, size);
     return enqueue(store, pending, NULL, error);
-}
-
-/* ---- which runs are there ---- */
-
-/* All runs of one seed, in one pass over the index: a look-up by SQL takes and gives back a file lock each time. */
-static enum status load_known(struct store *store, uint64_t seed, struct error *error)
-{
-    static const char sql[] = "SELECT cell, replicate FROM run WHERE seed = ?1 ORDER BY cell, replicate";
-    sqlite3_stmt *select = NULL;
-    enum status status = store_prepare(store, &select, sql, error);
-    bool row = status == STATUS_OK;
-    store->known.loaded = false;
-    store->known.count = store->known.misses = 0;
-    store_bind_count(select, 1, seed);
-    while (row) {
-        status = store_step(store, select, "looking up runs", &row, error);
-        if (!row)
-            break;
-        if (store->known.count == store->known.capacity) {
-            size_t capacity = 2 * store->known.capacity + 1024;
-            struct known_run *run = realloc(store->known.run, capacity * sizeof *run);
-            if (!run) {
-                status = error_memory(error, capacity * sizeof *run, "the list of stored runs");
-                break;
-            }
-            store->known.run = run;
-            store->known.capacity = capacity;
-        }
-        store->known.run[store->known.count++] = (struct known_run){
-            sqlite3_column_int64(select, 0),
-            (uint64_t)sqlite3_column_int64(select, 1),
-        };
-    }
-    sqlite3_finalize(select);
-    store->known.loaded = store->known.complete = status == STATUS_OK;
-    store->known.seed = seed;
-    return status;
-}
-
-static int compare_known(const void *left, const void *right)
-{
-    const struct known_run *a = left, *b = right;
-    if (a->cell != b->cell)
-        return a->cell < b->cell ? -1 : 1;
-    return (a->replicate > b->replicate) - (a->replicate < b->replicate);
-}
-
-static bool is_stored(struct store *store, const struct known_run *run, uint64_t seed)
-{
-    bool row = false;
-    if (store_prepare(store, &store->has_run, "SELECT 1 FROM run WHERE cell = ?1 AND seed = ?2 AND replicate = ?3",
-                      NULL) != STATUS_OK)
-        return false;
-    sqlite3_bind_int64(store->has_run, 1, run->cell);
-    store_bind_count(store->has_run, 2, seed);
-    store_bind_count(store->has_run, 3, run->replicate);
-    store_step(store, store->has_run, "looking up a run", &row, NULL);
-    if (row)
-        sqlite3_reset(store->has_run);
-    return row;
-}
-
-bool store_has_run(struct store *store, int64_t cell_id, uint64_t seed, uint64_t replicate)
-{
-    struct known_run run = {cell_id, replicate};
-    bool found = false;
-    pthread_mutex_lock(&store->lock);
-    drain(store, NULL); /* when it fails, the next put or flush says so */
-    bool loaded = store->known.loaded && store->known.seed == seed;
-    if (!loaded || (!store->known.complete && ++store->known.misses > LOOKUPS_MAX))
-        loaded = load_known(store, seed, NULL) == STATUS_OK;
-    if (loaded && store->known.count)
-        found = bsearch(&run, store->known.run, store->known.count, sizeof run, compare_known) != NULL;
-    if (!found && !(loaded && store->known.complete))
-        found = is_stored(store, &run, seed);
-    pthread_mutex_unlock(&store->lock);
-    return found;
 }

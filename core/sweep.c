@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "figure.h"
 #include "json.h"
 #include "sweep_internal.h"
 
@@ -166,8 +167,24 @@ static void free_grid(void *node)
     free(kept);
 }
 
+/* Figures that these cells can't give are told before the night, not after it. */
+static enum status check_figures(const struct sweep *sweep, const struct figure_runs *runs, struct error *error)
+{
+    const struct yaml_entry *figures = yaml_find(sweep->document.root, "figures");
+    enum status status = STATUS_OK;
+    if (!figures || yaml_is_null(figures->value))
+        return STATUS_OK;
+    const struct yaml_node *list = figures->value;
+    if (list->kind != YAML_SEQUENCE)
+        return figure_check_runs(list, runs, error);
+    for (size_t i = 0; status == STATUS_OK && i < list->count; i++)
+        status = figure_check_runs(list->entry[i].value, runs, error);
+    return status;
+}
+
 static enum status check_cells(struct sweep *sweep, struct error *error)
 {
+    struct figure_runs runs = {0};
     for (size_t i = 0; i < sweep->cells; i++) {
         struct run_config config;
         enum status status = sweep_resolve(sweep, i, &config, error);
@@ -176,10 +193,16 @@ static enum status check_cells(struct sweep *sweep, struct error *error)
         if (status != STATUS_OK)
             return error && !error->file[0] ? yaml_place(sweep->document.root, error) : status;
         bool at_optimum = config.at == AT_OPTIMUM || config.at == AT_OPTIMUM_GAUSSIAN;
-        if (config.start.kind == START_OPTIMUM || (config.kind == KIND_ESTIMATOR && at_optimum))
+        bool from_optimum = config.start.kind == START_OPTIMUM || config.start.kind == START_INSTANCE;
+        if (from_optimum || (config.kind == KIND_ESTIMATOR && at_optimum))
             sweep_need_optimum(sweep, &config.problem);
+        runs.training = runs.training || config.kind == KIND_TRAINING;
+        runs.estimator = runs.estimator || config.kind == KIND_ESTIMATOR;
+        runs.moments = config.keep == KEEP_MOMENTS;
+        runs.packed = runs.packed || config.timing == TIMING_PACKED;
+        runs.metrics |= config.metrics;
     }
-    return STATUS_OK;
+    return check_figures(sweep, &runs, error);
 }
 
 /* ---- open and close ---- */
@@ -214,6 +237,8 @@ static enum status fill(struct sweep *sweep, const char *path, const struct swee
     status = count_cells(sweep, error);
     for (size_t i = 0; status == STATUS_OK && i < SECTION_COUNT; i++)
         status = parse_combinations(sweep, (enum section_id)i, error);
+    if (status == STATUS_OK)
+        status = laws_bind(sweep, error);
     return status == STATUS_OK ? check_cells(sweep, error) : status;
 }
 
@@ -290,6 +315,32 @@ uint64_t sweep_seed(const struct sweep *sweep)
     return sweep->seed;
 }
 
+enum keep sweep_keep(const struct sweep *sweep)
+{
+    return sweep->document.keep;
+}
+
+static size_t unit_size(const struct sweep *sweep)
+{
+    return sweep->document.keep == KEEP_MOMENTS ? GROUP_CHAINS : 1;
+}
+
+size_t sweep_units(const struct sweep *sweep)
+{
+    return (sweep->replicates + unit_size(sweep) - 1) / unit_size(sweep);
+}
+
+uint64_t sweep_unit_first(const struct sweep *sweep, size_t unit)
+{
+    return (uint64_t)unit * unit_size(sweep);
+}
+
+size_t sweep_unit_chains(const struct sweep *sweep, size_t unit)
+{
+    size_t left = sweep->replicates - unit * unit_size(sweep);
+    return left < unit_size(sweep) ? left : unit_size(sweep);
+}
+
 size_t sweep_figure_count(const struct sweep *sweep)
 {
     return sweep->document.figure_count;
@@ -298,16 +349,6 @@ size_t sweep_figure_count(const struct sweep *sweep)
 const char *sweep_figure(const struct sweep *sweep, size_t index)
 {
     return sweep->document.figure[index];
-}
-
-size_t sweep_law_count(const struct sweep *sweep)
-{
-    return sweep->document.law_count;
-}
-
-const char *sweep_law(const struct sweep *sweep, size_t index)
-{
-    return sweep->document.law[index];
 }
 
 size_t sweep_axis_count(const struct sweep *sweep)

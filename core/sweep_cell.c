@@ -141,7 +141,7 @@ static enum status resolve_schedule(struct resolving *r)
 {
     const struct section_value *value = r->value[SECTION_SCHEDULE];
     struct schedule *schedule = &r->out->schedule;
-    double setting[SCHEDULE_WARMUP + 1];
+    double setting[SCHEDULE_SCALING + 1];
     if (!value->method)
         return yaml_error(place_of(r, SECTION_SCHEDULE, SCHEDULE_WARMUP), STATUS_USAGE, r->error,
                           "schedule is missing: give a type and a rate, as schedule: {type: constant, rate: 0.1}");
@@ -149,11 +149,20 @@ static enum status resolve_schedule(struct resolving *r)
     if (status != STATUS_OK)
         return status;
     schedule->type = (const struct schedule_type *)value->method;
+    const char *missing = schedule->type->missing ? schedule->type->missing(&schedule->values) : NULL;
+    if (missing)
+        return yaml_error(value->node, STATUS_USAGE, r->error, "schedule %s %s", value->method->name, missing);
     schedule->warmup = (uint64_t)setting[SCHEDULE_WARMUP];
     if (value->rate_is_c) {
         int t0 = param_find(value->method->params, value->method->param_count, "t0");
         schedule->values.scalar[0] /= schedule->values.scalar[t0];
     }
+    double m = (double)sampler_max_batch(r->out->sampler, r->n, r->out->batch_size);
+    enum scaling scaling = (enum scaling)setting[SCHEDULE_SCALING];
+    double factor = scaling == SCALING_LINEAR ? m : scaling == SCALING_SQRT ? sqrt(m) : 1.0;
+    schedule->values.scalar[0] *= factor;
+    if (schedule->type->floor_param >= 0)
+        schedule->values.scalar[schedule->type->floor_param] *= factor;
     return STATUS_OK;
 }
 
@@ -204,6 +213,10 @@ static enum status resolve_record(struct resolving *r)
             "the metric %s needs test samples, but %s has none: give problem a test_fraction > 0",
             metric_info[out->metrics & 1u << METRIC_TEST_LOSS ? METRIC_TEST_LOSS : METRIC_TEST_ACCURACY].name,
             data->name);
+    if (out->metrics & 1u << METRIC_MEAN_GAP && !out->averager->last)
+        return yaml_error(place, STATUS_USAGE, r->error,
+                          "the metric %s is a mean over the last iterates, so it goes with averaging: last, not %s",
+                          metric_info[METRIC_MEAN_GAP].name, out->averager->method.name);
     if ((out->metrics & classes) && out->problem.type->task == TASK_REGRESSION)
         return yaml_error(
             place, STATUS_USAGE, r->error, "the metric %s needs classes, but %s is a regression problem",
@@ -212,19 +225,46 @@ static enum status resolve_record(struct resolving *r)
     return STATUS_OK;
 }
 
+/* The velocity's moments are known for v = beta v + g and independent batches; plain sgd is momentum 0. */
+static enum status check_velocity(const struct resolving *r)
+{
+    const struct run_config *config = r->out;
+    const struct method *update = r->value[SECTION_UPDATE]->method;
+    int dampening = param_find(update->params, update->param_count, "dampening");
+    if (!config->sampler->independent_steps)
+        return yaml_error(
+            place_of(r, SECTION_VELOCITY_STEPS, 0), STATUS_USAGE, r->error,
+            "velocity_steps needs batches that are independent from step to step, and those of %s are not: "
+            "use with_replacement or subset",
+            config->sampler->method.name);
+    if (strcmp(update->name, "sgd") != 0 && strcmp(update->name, "heavy_ball") != 0)
+        return yaml_error(place_of(r, SECTION_VELOCITY_STEPS, 0), STATUS_USAGE, r->error,
+                          "velocity_steps studies the velocity of heavy_ball, not %s, which steps along another vector",
+                          update->name);
+    if (dampening >= 0 && config->update_values.scalar[dampening] != 0.0)
+        return yaml_error(place_of(r, SECTION_VELOCITY_STEPS, 0), STATUS_USAGE, r->error,
+                          "velocity_steps studies (1 - momentum) v with v = momentum v + g: dampening must be 0");
+    return STATUS_OK;
+}
+
 static enum status resolve_estimator(struct resolving *r)
 {
     struct run_config *out = r->out;
-    double at[AT_STEPS + 1], draws;
+    double at[AT_STEPS + 1], draws, velocity_steps;
     enum status status = resolve_numbers(r, SECTION_AT, at, NULL);
     if (status == STATUS_OK)
         status = resolve_numbers(r, SECTION_DRAWS, &draws, NULL);
+    if (status == STATUS_OK)
+        status = resolve_numbers(r, SECTION_VELOCITY_STEPS, &velocity_steps, NULL);
+    if (status == STATUS_OK && velocity_steps > 0.0)
+        status = check_velocity(r);
     if (status != STATUS_OK)
         return status;
     const struct section_value *value = r->value[SECTION_AT];
     out->at = (enum at_kind)at[AT_TYPE];
     out->at_scale = at[AT_SCALE];
     out->draws = (uint64_t)draws;
+    out->velocity_steps = (uint64_t)velocity_steps;
     if (value->said[AT_STEPS] && out->at != AT_AFTER)
         return yaml_error(value->said[AT_STEPS], STATUS_USAGE, r->error, "steps goes with type: after");
     if (value->said[AT_SCALE] && out->at != AT_GAUSSIAN && out->at != AT_OPTIMUM_GAUSSIAN)
@@ -241,8 +281,8 @@ static enum status resolve_estimator(struct resolving *r)
 
 static enum status resolve_training(struct resolving *r)
 {
-    static const enum section_id only_estimators[] = {SECTION_AT, SECTION_DRAWS};
-    for (size_t i = 0; i < 2; i++)
+    static const enum section_id only_estimators[] = {SECTION_AT, SECTION_DRAWS, SECTION_VELOCITY_STEPS};
+    for (size_t i = 0; i < sizeof only_estimators / sizeof *only_estimators; i++)
         if (r->value[only_estimators[i]]->node)
             return yaml_error(r->value[only_estimators[i]]->node, STATUS_USAGE, r->error,
                               "%s goes with kind: estimator", section_at(only_estimators[i])->name);
@@ -253,6 +293,19 @@ static enum status resolve_training(struct resolving *r)
     r->out->steps = (uint64_t)steps;
     status = resolve_schedule(r);
     return status == STATUS_OK ? resolve_record(r) : status;
+}
+
+/* Moments are of many short chains: nothing to keep of an estimator, no honest time of a single run. */
+static enum status check_moments(const struct resolving *r)
+{
+    if (r->out->kind == KIND_ESTIMATOR)
+        return yaml_error(place_of(r, SECTION_KIND, 0), STATUS_USAGE, r->error,
+                          "keep: moments has nothing to keep of kind: estimator, whose results are moments already; "
+                          "use keep: runs");
+    if (r->out->timing == TIMING_SOLO)
+        return yaml_error(place_of(r, SECTION_TIMING, 0), STATUS_USAGE, r->error,
+                          "keep: moments keeps no times of single runs, which timing: solo is for; use keep: runs");
+    return STATUS_OK;
 }
 
 /* The bits of the streams' group must never change: they are part of what determines a run. */
@@ -268,19 +321,26 @@ static uint64_t combine_groups(const struct resolving *r)
     return group;
 }
 
-enum status sweep_resolve(const struct sweep *sweep, size_t cell, struct run_config *out, struct error *error)
+void sweep_combinations(const struct sweep *sweep, size_t cell, size_t combination[SECTION_COUNT])
 {
     const struct document *document = &sweep->document;
-    struct resolving r = {.sweep = sweep, .out = out, .error = error};
-    size_t combination[SECTION_COUNT] = {0};
+    memset(combination, 0, SECTION_COUNT * sizeof *combination);
     for (size_t i = 0; i < document->axis_count; i++) {
         const struct axis *axis = &document->axis[i];
         combination[axis->section] += cell / axis->stride % axis->count * axis->combination_stride;
     }
+}
+
+enum status sweep_resolve(const struct sweep *sweep, size_t cell, struct run_config *out, struct error *error)
+{
+    struct resolving r = {.sweep = sweep, .out = out, .error = error};
+    size_t combination[SECTION_COUNT];
+    sweep_combinations(sweep, cell, combination);
     for (size_t i = 0; i < SECTION_COUNT; i++)
         r.value[i] = &sweep->section[i].value[combination[i]];
     *out = (struct run_config){.kind = (enum run_kind)r.value[SECTION_KIND]->setting[0],
                                .timing = (enum timing)r.value[SECTION_TIMING]->setting[0],
+                               .keep = sweep->document.keep,
                                .stream_group = combine_groups(&r)};
     enum status status = resolve_problem(&r);
     if (status == STATUS_OK)
@@ -289,6 +349,8 @@ enum status sweep_resolve(const struct sweep *sweep, size_t cell, struct run_con
         status = resolve_step(&r);
     if (status == STATUS_OK)
         status = out->kind == KIND_ESTIMATOR ? resolve_estimator(&r) : resolve_training(&r);
+    if (status == STATUS_OK && out->keep == KEEP_MOMENTS)
+        status = check_moments(&r);
     if (status == STATUS_OK)
         config_canonical(out);
     return status;

@@ -122,6 +122,11 @@ static enum status check_problem(const struct sweep *sweep, const struct section
         return yaml_error(section_place(value, PROBLEM_START, sweep->document.root), STATUS_USAGE, error,
                           "start has %zu entries, but %s has %zu coordinates%s", words->start_count, data->name,
                           data->train.cols, data->intercept ? ", the intercept among them" : "");
+    if (words->start.kind == START_INSTANCE && !data->start)
+        return yaml_error(section_place(value, PROBLEM_START, sweep->document.root), STATUS_USAGE, error,
+                          "start: instance, but %s names no start; the synthetic data of the laws do, such as "
+                          "mean_estimation; valid for all: zeros, {gaussian: S}, optimum, {optimum: OFFSET} or a list",
+                          data->name);
     return STATUS_OK;
 }
 
@@ -222,7 +227,7 @@ static enum status solve(struct opened_problem *problem, struct error *error)
     }
     if (status == STATUS_OK && problem->needs_optimum && !problem->reference->exists)
         return yaml_error(problem->node, STATUS_UNSUPPORTED, error,
-                          "something starts or freezes at the optimum, but there is none: %s",
+                          "something starts or freezes at the optimum (or near it), but there is none: %s",
                           problem->reference->reason);
     if (status != STATUS_OK && error) {
         *error = failure;

@@ -126,7 +126,7 @@ static enum status override(struct document *document, const char *name, struct 
     enum section_id section;
     const char *tail, *rest;
     bool setting = axis_resolve(name, &section, &tail);
-    if (!setting && meta_find(name) < 0)
+    if (!setting && meta_find(name) < 0 && !begins(name, "margins", &rest))
         return axis_unknown(name, !as_axis, place, error);
     if (!setting && as_axis)
         return error_at(error, STATUS_USAGE, place->file, place->line, place->column, "%s can't be swept", name);
@@ -194,7 +194,9 @@ static enum status merge(struct document *document, const char *name, const stru
     if (!old && sweep && yaml_find(sweep, name)) /* the options of the axis: each is changed, unless all are replaced */
         old = yaml_find(sweep, name)->value;
     struct place place = {file, entry->line, entry->column};
-    if (!old || new->kind != YAML_MAPPING || another_type(old, new) || (old->kind == YAML_SCALAR && new->count == 0))
+    bool whole = meta_find(name) >= 0 && strcmp(name, "margins") != 0; /* lists, of which one entry may stand alone */
+    if (!old || whole || new->kind != YAML_MAPPING || another_type(old, new) ||
+        (old->kind == YAML_SCALAR && new->count == 0))
         return override(document, name, new, false, &place, error);
     enum status status = STATUS_OK;
     for (size_t i = 0; status == STATUS_OK && i < new->count; i++) {
@@ -376,7 +378,13 @@ enum status document_read(const char *path, const struct sweep_options *options,
     const char *file = arena_string(&document->arena, path);
     if (!file)
         return no_memory(error);
-    enum status status = read_text(path, &document->text, &length, error);
+    enum status status = STATUS_OK;
+    if (!options->text)
+        status = read_text(path, &document->text, &length, error);
+    else if ((document->text = strdup(options->text)))
+        length = strlen(document->text);
+    else
+        status = no_memory(error);
     if (status == STATUS_OK)
         status = yaml_parse(document->text, length, file, &document->arena, &document->root, error);
     if (status == STATUS_OK)
@@ -392,8 +400,6 @@ void document_free(struct document *document)
 {
     for (size_t i = 0; i < document->figure_count; i++)
         free(document->figure[i]);
-    for (size_t i = 0; i < document->law_count; i++)
-        free(document->law[i]);
     free(document->text);
     arena_free(&document->arena);
     *document = (struct document){0};

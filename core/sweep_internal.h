@@ -26,6 +26,20 @@ struct axis {
     size_t combination_stride;
 };
 
+/* One condition of an entry's `where:`. */
+struct law_where {
+    enum section_id section;
+    bool *holds; /* [combinations of the section] */
+};
+
+/* One entry of `laws:` as it stands. */
+struct law_said {
+    struct law_entry entry;
+    const struct yaml_node *node;
+    struct law_where *where;
+    size_t where_count;
+};
+
 /* One experiment file, merged and taken apart. */
 struct document {
     struct arena arena;
@@ -36,10 +50,13 @@ struct document {
     size_t axis_count;
     const char *name, *question;
     double replicates, seed;
+    enum keep keep;
     const char **independent; /* paths, short forms resolved */
     size_t independent_count;
-    char **figure, **law; /* canonical JSON, malloc'ed */
-    size_t figure_count, law_count;
+    char **figure; /* canonical JSON, malloc'ed */
+    size_t figure_count;
+    struct law_said *law;
+    size_t law_count;
 };
 
 /* A section's values, one for each combination of the options of its axes. */
@@ -112,6 +129,16 @@ enum status sweep_open_problem(struct sweep *sweep, struct section_value *value,
 /* From now on it is an error if that problem turns out to have no optimum. */
 void sweep_need_optimum(struct sweep *sweep, const struct problem *problem);
 void sweep_close_problems(struct sweep *sweep);
+
+/* sweep_laws.c. `margins:` and `laws:`, all but `where:`; and that, once the sections are parsed. */
+enum status laws_read(struct document *document, struct error *error);
+enum status laws_bind(struct sweep *sweep, struct error *error);
+
+/* `momentum: B` as an update: 0 is sgd, anything else heavy_ball. */
+enum status update_of_momentum(struct arena *arena, const struct yaml_node *node, struct yaml_node **out,
+                               struct error *error);
+/* The combination of its axes' options that each section has in a cell. */
+void sweep_combinations(const struct sweep *sweep, size_t cell, size_t combination[SECTION_COUNT]);
 
 /* sweep_cell.c. All of a cell but its grid. */
 enum status sweep_resolve(const struct sweep *sweep, size_t cell, struct run_config *out, struct error *error);

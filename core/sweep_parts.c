@@ -18,9 +18,8 @@ static struct yaml_node *top_level(const struct document *document, const char *
     return entry ? entry->value : NULL;
 }
 
-/* `momentum: B` as an update: 0 is sgd, anything else heavy_ball. */
-static enum status update_of_momentum(struct arena *arena, const struct yaml_node *node, struct yaml_node **out,
-                                      struct error *error)
+enum status update_of_momentum(struct arena *arena, const struct yaml_node *node, struct yaml_node **out,
+                               struct error *error)
 {
     static const struct param momentum = {.name = "momentum", .kind = PARAM_REAL, .min = 0, .max = 1, .max_open = true};
     double value;
@@ -92,6 +91,14 @@ static enum status check_conflicts(const struct document *document, const struct
 {
     const struct yaml_node *base = document->base[axis->section];
     const struct yaml_node *there = *axis->tail ? node_at(base, axis->tail) : base;
+    const char *said = section_at(axis->section)->name; /* what stands there */
+    if (axis->section == SECTION_UPDATE && yaml_find(document->root, "momentum"))
+        said = "momentum";
+    if (there && (strcmp(axis->name, "momentum") == 0) != (strcmp(said, "momentum") == 0))
+        return error_at(error, STATUS_USAGE, axis->place.file, axis->place.line, axis->place.column,
+                        "%s under sweep and %s at top level (line %zu) exclude each other: momentum is short for "
+                        "update; give one",
+                        axis->name, said, there->line);
     if (there)
         return error_at(error, STATUS_USAGE, axis->place.file, axis->place.line, axis->place.column,
                         "%s stands both under sweep and at top level (line %zu): give it once", axis->name,
@@ -203,40 +210,31 @@ static char *canonical_json(const struct yaml_node *node)
     return json_take(&json);
 }
 
-/* A list (or a single entry) of mappings, kept as JSON. key: what every mapping must have; NULL: plain names will do.
- */
-static enum status take_list(const struct document *document, enum meta_id id, const char *key, char ***out,
-                             size_t *count, struct arena *arena, struct error *error)
+/* Names or mappings, kept as JSON. */
+static enum status take_figures(struct document *document, struct error *error)
 {
-    const char *what = meta_at(id)->param.name;
-    struct yaml_node *node = top_level(document, what);
+    struct yaml_node *node = top_level(document, "figures");
     if (!node || yaml_is_null(node))
         return STATUS_OK;
     const struct yaml_entry alone = {.value = node};
     const struct yaml_entry *entry = node->kind == YAML_SEQUENCE ? node->entry : &alone;
     size_t total = node->kind == YAML_SEQUENCE ? node->count : 1;
-    *out = arena_alloc(arena, (total + 1) * sizeof(char *));
-    if (!*out)
+    document->figure = arena_alloc(&document->arena, (total + 1) * sizeof(char *));
+    if (!document->figure)
         return no_memory(error);
     for (size_t i = 0; i < total; i++) {
         const struct yaml_node *item = entry[i].value;
-        const struct yaml_entry *name = key ? yaml_find(item, key) : NULL;
         char found[80];
-        bool good = key ? name && name->value->kind == YAML_SCALAR && !yaml_is_null(name->value)
-                        : item->kind == YAML_MAPPING || (item->kind == YAML_SCALAR && !yaml_is_null(item));
-        if (!good)
-            return yaml_error(item, STATUS_USAGE, error, "an entry of %s must be %s%s%s, but is %s", what,
-                              key ? "{" : "a name or a mapping", key ? key : "", key ? ": NAME, ...}" : "",
+        if (item->kind == YAML_SEQUENCE || yaml_is_null(item))
+            return yaml_error(item, STATUS_USAGE, error, "an entry of figures must be a name or a mapping, but is %s",
                               yaml_describe(item, found, sizeof found));
-        if (id == META_FIGURES) {
-            enum status status = figure_check(item, error);
-            if (status != STATUS_OK)
-                return status;
-        }
-        (*out)[i] = canonical_json(item);
-        if (!(*out)[i])
+        enum status status = figure_check(item, error);
+        if (status != STATUS_OK)
+            return status;
+        document->figure[i] = canonical_json(item);
+        if (!document->figure[i])
             return no_memory(error);
-        *count = i + 1;
+        document->figure_count = i + 1;
     }
     return STATUS_OK;
 }
@@ -281,16 +279,14 @@ enum status document_take_apart(struct document *document, const char *path, str
         status = take_number(document, META_SEED, &document->seed, error);
     if (status == STATUS_OK)
         status = take_number(document, META_KEEP, &keep, error);
-    if (status == STATUS_OK && keep != 0.0)
-        status = yaml_error(top_level(document, "keep"), STATUS_UNSUPPORTED, error,
-                            "keep: moments is not offered yet; keep: runs stores every run");
+    if (status != STATUS_OK)
+        return status;
+    document->keep = (enum keep)keep;
+    status = take_independent(document, error);
     if (status == STATUS_OK)
-        status = take_independent(document, error);
+        status = take_figures(document, error);
     if (status == STATUS_OK)
-        status = take_list(document, META_FIGURES, NULL, &document->figure, &document->figure_count, &document->arena,
-                           error);
-    if (status == STATUS_OK)
-        status = take_list(document, META_LAWS, "law", &document->law, &document->law_count, &document->arena, error);
+        status = laws_read(document, error);
     if (status == STATUS_OK)
         status = take_base(document, error);
     return status == STATUS_OK ? take_axes(document, error) : status;

@@ -25,6 +25,8 @@ int command_status(int argc, char **argv);
 int command_export(int argc, char **argv);
 int command_plot(int argc, char **argv);
 int command_merge(int argc, char **argv);
+int command_verify(int argc, char **argv);
+int command_calibrate(int argc, char **argv);
 int command_digest(int argc, char **argv);
 int command_list(int argc, char **argv);
 int command_data(int argc, char **argv);

@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "data/dataset.h"
+#include "data/labels.h"
 #include "json.h"
 #include "problem.h"
 #include "reference.h"
@@ -145,6 +146,16 @@ static const struct argp parser = {
 
 /* ---- opening ---- */
 
+static enum status unknown_parameter(const struct method *generator, const char *name, struct error *error)
+{
+    const char *names[PARAMS_MAX];
+    char what[100];
+    for (size_t i = 0; i < generator->param_count; i++)
+        names[i] = generator->params[i].name;
+    snprintf(what, sizeof what, "parameter of %.60s", generator->name);
+    return name_unknown(error, what, name, names, generator->param_count);
+}
+
 /* A generator's name makes the data synthetic; its parameters come from --set. */
 static enum status find_generator(struct data_arguments *arguments, struct error *error)
 {
@@ -168,8 +179,7 @@ static enum status find_generator(struct data_arguments *arguments, struct error
         snprintf(name, sizeof name, "%.*s", (int)(text - 1 - arguments->setting[i]), arguments->setting[i]);
         int index = param_find(found->params, found->param_count, name);
         if (index < 0)
-            return error_set(error, STATUS_USAGE, "%s has no parameter '%s' (sgdlab list synthetic)", found->name,
-                             name);
+            return unknown_parameter(found, name, error);
         if (!number_parse(text, &spec->values.scalar[index]))
             return error_set(error, STATUS_USAGE, "--set %s: '%s' is not a number", name, text);
         enum status status = param_check(&found->params[index], spec->values.scalar[index], error);
@@ -209,12 +219,20 @@ static enum status open_data(struct data_arguments *arguments, struct dataset **
     enum status status = find_generator(arguments, error);
     if (status == STATUS_OK && !arguments->has_task) {
         struct data_spec raw = arguments->spec;
+        struct error no_classes;
         raw.task = TASK_REGRESSION;
         raw.test_fraction = 0;
         status = dataset_open(&raw, &search, dataset, error);
         if (status == STATUS_OK) {
             arguments->spec.task = guess_task(*dataset);
             dataset_close(*dataset);
+        } else if (status == STATUS_INPUT) { /* perhaps of targets that are texts */
+            raw.task = TASK_MULTICLASS;
+            if (dataset_open(&raw, &search, dataset, &no_classes) == STATUS_OK) {
+                arguments->spec.task = (*dataset)->classes == 2 ? TASK_BINARY : TASK_MULTICLASS;
+                dataset_close(*dataset);
+                status = STATUS_OK;
+            }
         }
     }
     return status == STATUS_OK ? dataset_open(&arguments->spec, &search, dataset, error) : status;
@@ -249,11 +267,11 @@ static void print_csv(const struct dataset *dataset)
 
 static void print_labels(const struct dataset *dataset)
 {
-    char label[NUMBER_TEXT_MAX], value[NUMBER_TEXT_MAX];
+    char label[LABEL_TEXT_SIZE], value[NUMBER_TEXT_MAX], samples[40];
     for (size_t i = 0; i < dataset->label_count; i++) {
-        number_text(label, dataset->label[i]);
         number_text(value, dataset->label_value[i]);
-        printf("%-14s%s -> %s: %zu samples\n", i ? "" : "labels", label, value, dataset->label_samples[i]);
+        printf("%-14s%s -> %s: %s\n", i ? "" : "labels", label_name(dataset, i, label), value,
+               counted(dataset->label_samples[i], "sample", samples, sizeof samples));
     }
 }
 

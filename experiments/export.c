@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "command.h"
+#include "laws/suite.h"
 #include "store.h"
 
 struct export_arguments {
@@ -44,7 +45,16 @@ int command_export(int argc, char **argv)
     struct store *store;
     if (store_open(arguments.dir, STORE_READ, &store, &error) != STATUS_OK)
         return command_error(&error);
+    struct suite *suite = NULL;
     enum status status = store_export(store, arguments.dir, arguments.experiment, &error);
+    if (status == STATUS_OK)
+        status = suite_evaluate(store, NULL, &suite, &error);
+    if (status == STATUS_OK)
+        status = suite_export(suite, arguments.dir, arguments.experiment, &error);
+    for (size_t i = 0; suite && i < suite->experiment_count; i++)
+        if (suite->experiment[i].failure)
+            fprintf(stderr, "sgdlab: no verdicts on %s: %s\n", suite->experiment[i].name, suite->experiment[i].failure);
+    suite_close(suite);
     struct error close_error;
     enum status closed = store_close(store, &close_error);
     if (status != STATUS_OK)

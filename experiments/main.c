@@ -25,6 +25,8 @@ static const struct command commands[] = {
     {"Results", NULL, NULL},
     {"export", "write text tables", command_export},
     {"plot", "draw the figures", command_plot},
+    {"verify", "theory against measurement: the verdict on every law", command_verify},
+    {"calibrate", "how often the verdicts are right, over many master seeds", command_calibrate},
     {"digest", "hash of all results except times", command_digest},
     {"What there is", NULL, NULL},
     {"list", "problems, samplers, schedules, updates, averagers, data sets, with parameters", command_list},
@@ -40,7 +42,7 @@ static void print_help(FILE *out)
           out);
     for (size_t i = 0; i < COMMAND_ROWS; i++) {
         if (commands[i].run)
-            fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+            fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
         else
             fprintf(out, "\n%s:\n", commands[i].name);
     }
@@ -81,9 +83,14 @@ static int unknown_command(const char *name)
 
 static int dispatch(int argc, char **argv)
 {
+    static char help[] = "--help";
     if (argc < 2) {
         print_help(stderr);
         return EXIT_BAD_INPUT;
+    }
+    if (argc == 3 && !strcmp(argv[1], "help")) { /* help COMMAND: COMMAND --help */
+        argv[1] = argv[2];
+        argv[2] = help;
     }
     const char *name = argv[1];
     if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "-?") || !strcmp(name, "help")) {

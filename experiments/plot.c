@@ -7,6 +7,9 @@
 
 #include "command.h"
 #include "figure.h"
+#include "laws/suite.h"
+#include "output.h"
+#include "registry.h"
 
 struct plot_arguments {
     const char *dir; /* first: command_parse_dir fills it */
@@ -83,33 +86,68 @@ static const char *find_style(void)
     return access(place[0], R_OK) == 0 ? place[0] : place[1];
 }
 
+static enum status draw_law(const struct plot_arguments *arguments, const struct suite *suite,
+                            const struct suite_law *law, struct error *error)
+{
+    const char *experiment = suite->experiment[law->experiment].name;
+    char folder[OUTPUT_FOLDER_MAX], path[ERROR_FILE_MAX];
+    if (law->figure.count == 0 ||
+        (arguments->figure.experiment && strcmp(arguments->figure.experiment, experiment) != 0))
+        return STATUS_OK;
+    output_folder_name(experiment, folder);
+    snprintf(path, sizeof path, "%s/%s", arguments->dir, folder);
+    return figure_draw(path, law->figure_name, &arguments->figure, error);
+}
+
+/* The figures of the laws are made anew from the store: a script that lies in a folder is not trusted. */
+static enum status draw_laws(const struct plot_arguments *arguments, struct store *store, struct error *error)
+{
+    struct suite *suite;
+    enum status status = suite_evaluate(store, NULL, &suite, error);
+    if (status != STATUS_OK)
+        return status;
+    status = suite_export(suite, arguments->dir, arguments->figure.experiment, error);
+    for (size_t i = 0; status == STATUS_OK && i < suite->law_count; i++)
+        status = draw_law(arguments, suite, &suite->law[i], error);
+    if (status == STATUS_OK && suite->has_qq && !arguments->figure.experiment)
+        status = figure_draw(arguments->dir, SUITE_QQ, &arguments->figure, error);
+    suite_close(suite);
+    return status;
+}
+
 int command_plot(int argc, char **argv)
 {
     char usual[] = "svg,pdf";
     struct plot_arguments arguments = {.dir = DEFAULT_RESULTS, .formats = usual};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
-    const char *format[8];
+    const char *format[FIGURE_FORMATS];
+    struct error error, close_error;
     struct figure_options *figure = &arguments.figure;
     char *rest = NULL;
     for (char *word = strtok_r(arguments.formats, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
         size_t i = 0;
         while (figure_formats[i] && strcmp(figure_formats[i], word) != 0)
             i++;
-        if (!figure_formats[i] || figure->format_count == sizeof format / sizeof *format) {
-            fprintf(stderr, "sgdlab: --format %s: there are svg, pdf, png, tex, dumb\n", word);
-            return EXIT_BAD_INPUT;
+        if (!figure_formats[i]) {
+            name_unknown(&error, "format", word, figure_formats, FIGURE_FORMATS);
+            return command_error(&error);
         }
-        format[figure->format_count++] = figure_formats[i];
+        bool again = false;
+        for (size_t j = 0; j < figure->format_count; j++)
+            again = again || format[j] == figure_formats[i];
+        if (!again)
+            format[figure->format_count++] = figure_formats[i];
     }
     figure->format = format;
     figure->style = find_style();
     figure->told = told;
     figure->context = &arguments;
-    struct error error, close_error;
     struct store *store;
     if (store_open(arguments.dir, STORE_READ, &store, &error) != STATUS_OK)
         return command_error(&error);
     enum status status = figures_draw(store, arguments.dir, figure, &error);
+    if (status == STATUS_OK)
+        status = draw_laws(&arguments, store, &error);
     enum status closed = store_close(store, &close_error);
     if (status != STATUS_OK)
         return command_error(&error);

@@ -12,6 +12,8 @@
 #include "command.h"
 #include "engine.h"
 #include "json.h"
+#include "output.h"
+#include "power.h"
 #include "progress.h"
 #include "runner.h"
 
@@ -166,15 +168,10 @@ static void catch_signals(void)
 
 static void print_quoted(FILE *out, const char *word)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,/:@%";
-    if (*word && strspn(word, plain) == strlen(word)) {
-        fputs(word, out);
-        return;
-    }
-    fputc('\'', out);
-    for (; *word; word++)
-        fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, out);
-    fputc('\'', out);
+    size_t size = 4 * strlen(word) + 3;
+    char *text = malloc(size);
+    fputs(text ? shell_quoted(word, text, size) : word, out);
+    free(text);
 }
 
 /* "sgdlab run ..." for the shell, without --fresh, which would throw away what is done. Caller frees; NULL: no memory.
@@ -216,6 +213,12 @@ static char *settings_json(const struct session *session, const struct sweep *sw
     json_begin(&json, '{');
     json_key(&json, "file");
     json_string(&json, file);
+    json_key(&json, "folder"); /* where its data may lie, for those who open it again from elsewhere */
+    char *path = realpath(file, NULL);
+    if (path && strrchr(path, '/'))
+        strrchr(path, '/')[1] = '\0';
+    json_string(&json, path);
+    free(path);
     json_key(&json, "profile");
     json_string(&json, arguments->profile);
     json_key(&json, "set");
@@ -324,7 +327,8 @@ static int dry_run(const struct session *session, const struct runner_options *o
         struct preview preview;
         if (runner_preview(session->sweep[i], options, &preview, &error) != STATUS_OK)
             return command_error(&error);
-        printf("\n%s: %s\n", sweep_name(session->sweep[i]), sweep_question(session->sweep[i]));
+        const char *question = sweep_question(session->sweep[i]);
+        printf("\n%s%s%s\n", sweep_name(session->sweep[i]), *question ? ": " : "", question);
         printf("  cells       %zu", sweep_cells(session->sweep[i]));
         if (preview.cells < sweep_cells(session->sweep[i]))
             printf(", of which %zu differ in what matters", preview.cells);
@@ -341,12 +345,13 @@ static int dry_run(const struct session *session, const struct runner_options *o
         bytes += preview.bytes;
         runs += preview.runs;
     }
-    printf("\nIn all %zu runs", runs);
+    printf("\nIn all ");
+    print_plural(stdout, runs, "run");
     printf(", about %s on ", format_seconds(seconds, text, sizeof text));
     print_plural(stdout, (size_t)threads, "thread");
     printf(" and %s", format_bytes(bytes, text, sizeof text));
     printf(". Nothing was written; runs that %s holds already would be skipped.\n", session->arguments->out);
-    return EXIT_FINE;
+    return print_power(session->sweep, session->count);
 }
 
 static void observe(void *context, const struct progress *progress)
@@ -488,6 +493,8 @@ int command_run(int argc, char **argv)
     arguments.set = calloc((size_t)argc, sizeof *arguments.set);
     session.sweep = calloc((size_t)argc, sizeof *session.sweep);
     int result = EXIT_RUN_FAILED;
+    free(stopped_text); /* of an earlier call */
+    stopped_text = NULL;
     if (!resume || !arguments.file || !arguments.set || !session.sweep ||
         asprintf(&stopped_text, "\nsgdlab: interrupted. What was finished is stored; to go on:\n  %s\n", resume) < 0) {
         struct error error;

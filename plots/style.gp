@@ -25,6 +25,12 @@ set linetype 8 lc rgb '#999999' dt '_' pt 8
 set linetype 9 lc rgb '#5c3a92' dt '- .' pt 10
 set linetype 10 lc rgb '#7a5c00' dt '__-' pt 12
 set linetype cycle 10
+# Their colours by number, and the shades that keep a line readable on a wide line or region of the same colour.
+array colour[10] = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9, 0x000000, 0x999999, 0x5c3a92, 0x7a5c00]
+part(c, shift, t, to) = int(((c >> shift) & 255)*(1 - t) + to*t + 0.5) << shift
+blend(c, t, to) = part(c, 16, t, to) + part(c, 8, t, to) + part(c, 0, t, to)
+dark(i) = blend(colour[i], 0.5, 0)
+pale(i) = blend(colour[i], 0.45, 255)
 # Many values of one quantity: dark to light, in order also in grey (viridis, without its lightest end).
 set palette defined (0 '#440154', 1 '#414487', 2 '#2a788e', 3 '#22a884', 4 '#7ad151', 4.6 '#b8de29')
 unset colorbox

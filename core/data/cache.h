@@ -11,7 +11,7 @@
  * nnz, columns increase and are in range, values are finite. CRC-32 is against damage, not against malice, but no cache
  * can cause an access out of bounds. A cache that fails any of this is ignored and replaced. It is written to a
  * temporary file and renamed, so that readers never see half of one; where the folder cannot be written there is none,
- * silently. */
+ * silently. A CSV file whose targets are texts has none either. */
 #ifndef SGDLAB_CACHE_H
 #define SGDLAB_CACHE_H
 

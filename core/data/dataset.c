@@ -162,7 +162,7 @@ static enum status parse(const char *path, const char *cache, const struct cache
         return status;
     status = options->csv ? reader_csv(source->text, source->text_size, path, options->target, samples, error)
                           : reader_libsvm(source->text, source->text_size, path, samples, error);
-    if (!status && source->regular && source->text_size > CACHE_TEXT_MIN)
+    if (!status && source->regular && source->text_size > CACHE_TEXT_MIN && !samples->text)
         cache_save(cache, options, source, samples);
     return status;
 }
@@ -216,9 +216,16 @@ static enum status open_file(const struct data_spec *spec, const struct data_sea
     if (!dataset->path || !dataset->name)
         return error_memory(error, strlen(path), "a path");
     status = read_file(path, &(struct cache_options){.csv = csv, .target = spec->target}, samples, digest, error);
-    if (!status)
-        sha256_hex(digest, dataset->checksum);
-    return status;
+    if (status)
+        return status;
+    sha256_hex(digest, dataset->checksum);
+    if (samples->text && spec->task == TASK_REGRESSION)
+        return error_at(
+            error, STATUS_INPUT, path, samples->text_line, samples->text_column,
+            "found a text as target, but the targets of a regression problem are numbers (texts are classes)");
+    dataset->label_text = samples->text;
+    samples->text = NULL;
+    return STATUS_OK;
 }
 
 /* SHA-256 of a generator's name, revision, parameters and numbers, in this machine's byte order (little-endian wherever
@@ -313,6 +320,7 @@ void dataset_close(struct dataset *dataset)
     free(dataset->scale);
     free(dataset->truth);
     free(dataset->start);
+    free(dataset->label_text);
     free(dataset->name);
     free(dataset->path);
     free(dataset);

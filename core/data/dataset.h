@@ -7,8 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "data/matrix.h"
-#include "error.h"
+#include "data/reader.h"
 #include "registry.h"
 
 enum task { TASK_REGRESSION, TASK_BINARY, TASK_MULTICLASS };
@@ -31,8 +30,6 @@ struct data_spec {
     uint64_t data_seed;    /* synthetic data, split and order; independent of replicates */
 };
 
-enum { LABELS_MAX = 256 };
-
 /* Prepared data. The last column of both matrices is the constant 1 when intercept is true. */
 struct dataset {
     char *name;          /* stem shown to the user: breast_cancer, w8a, gaussian_least_squares */
@@ -44,10 +41,11 @@ struct dataset {
     bool intercept, standardized, synthetic;
     enum task task;
     size_t classes;
-    size_t label_count;               /* distinct labels as found in the file (classification) */
-    double label[LABELS_MAX];         /* label as found, ascending */
-    double label_value[LABELS_MAX];   /* what it became */
-    size_t label_samples[LABELS_MAX]; /* of both parts together */
+    size_t label_count;                  /* distinct labels as found in the file (classification) */
+    double label[LABELS_MAX];            /* label as found, ascending; 0, 1, ... where labels are texts */
+    char (*label_text)[LABEL_TEXT_SIZE]; /* the texts of the labels, ascending bytewise; NULL: they are numbers */
+    double label_value[LABELS_MAX];      /* what it became */
+    size_t label_samples[LABELS_MAX];    /* of both parts together */
     double *mean, *scale; /* what standardising subtracted and divided by, d entries; NULL when not standardised */
     double *truth;        /* synthetic data: the parameter the targets were made from, d entries, else NULL */
     double *start;        /* synthetic data: the start that its law names, as x_0 - x*, d entries, else NULL */

@@ -1,13 +1,21 @@
 /* Finding the classes among the labels, and mapping them to targets. */
 #include "data/labels.h"
 
-#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "data/number.h"
+#include "json.h"
 
 enum { LISTED_MAX = 16, LIST_SIZE = 512 };
+
+const char *label_name(const struct dataset *dataset, size_t k, char text[LABEL_TEXT_SIZE])
+{
+    if (dataset->label_text)
+        snprintf(text, LABEL_TEXT_SIZE, "%s", dataset->label_text[k]);
+    else
+        number_text(text, dataset->label[k]);
+    return text;
+}
 
 /* First position whose label is not below value. */
 static size_t position(const struct dataset *dataset, double value)
@@ -50,6 +58,7 @@ static enum status find_classes(const char *source, size_t count, const double *
 /* "0 (178 samples), 1 (182), ..." */
 static const char *list_classes(const struct dataset *dataset, char list[LIST_SIZE])
 {
+    char name[LABEL_TEXT_SIZE];
     size_t used = 0;
     list[0] = '\0';
     for (size_t k = 0; k < dataset->label_count && used < LIST_SIZE; k++) {
@@ -57,8 +66,8 @@ static const char *list_classes(const struct dataset *dataset, char list[LIST_SI
             snprintf(list + used, LIST_SIZE - used, ", ... (%zu in all)", dataset->label_count);
             break;
         }
-        used += (size_t)snprintf(list + used, LIST_SIZE - used, "%s%.15g (%zu%s)", k ? ", " : "", dataset->label[k],
-                                 dataset->label_samples[k], k ? "" : " samples");
+        used += (size_t)snprintf(list + used, LIST_SIZE - used, "%s%s (%zu%s)", k ? ", " : "",
+                                 label_name(dataset, k, name), dataset->label_samples[k], k ? "" : " samples");
     }
     return list;
 }
@@ -68,13 +77,10 @@ static enum status find_positive(const char *positive, const char *source, const
 {
     char list[LIST_SIZE];
     double value;
-    const char *end;
-    locale_t locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!locale)
-        return error_memory(error, 0, "the C locale");
-    enum number_kind kind = number_read(positive, locale, &end, &value);
-    freelocale(locale);
-    if (kind == NUMBER_OK && !*end) {
+    for (*class = 0; dataset->label_text && *class < dataset->label_count; ++*class)
+        if (!strcmp(dataset->label_text[*class], positive))
+            return STATUS_OK;
+    if (!dataset->label_text && number_parse(positive, &value)) {
         *class = position(dataset, value);
         if (*class < dataset->label_count && dataset->label[*class] == value)
             return STATUS_OK;

@@ -9,8 +9,9 @@
  * or dense where that is the smaller form: 12 bytes * nonzeros >= 8 bytes * rows * columns (about two thirds full).
  *
  * CSV: comma-separated, RFC 4180 quotes, one row per sample, dense. The first line is a header if none of its unquoted
- * fields is a number, and data if all of its fields are; a mixture is an error. Every column but the target is a
- * feature. */
+ * fields is a number, and data if all of its fields are, or all but a target column of texts; another mixture is an
+ * error. Every column but the target is a feature. The target column holds numbers, or classes as texts if the first
+ * sample's is no number: then every one of them must be a text. */
 #ifndef SGDLAB_READER_H
 #define SGDLAB_READER_H
 
@@ -19,10 +20,15 @@
 #include "data/matrix.h"
 #include "error.h"
 
+enum { LABELS_MAX = 256, LABEL_TEXT_SIZE = 101 }; /* classes; bytes of one in words, with its NUL */
+
 /* Features and raw targets as found in a file. */
 struct samples {
     struct matrix matrix;
-    double *target; /* matrix.rows of them */
+    double *target;                /* matrix.rows of them; indices into text where classes are texts */
+    char (*text)[LABEL_TEXT_SIZE]; /* the classes, ascending bytewise, each once; NULL: the targets are numbers */
+    size_t texts;
+    size_t text_line, text_column; /* where the first one stands */
 };
 
 void samples_free(struct samples *samples); /* also of an all-zero struct */

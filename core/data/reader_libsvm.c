@@ -12,7 +12,9 @@ void samples_free(struct samples *samples)
 {
     matrix_free(&samples->matrix);
     free(samples->target);
+    free(samples->text);
     samples->target = NULL;
+    samples->text = NULL;
 }
 
 static bool line_ends(const struct cursor *cursor, const char *at)

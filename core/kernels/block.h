@@ -12,6 +12,7 @@
 #include "problem.h"
 
 enum {
+    LANE_WIDTH_MAX = 32,  /* lanes of a block, padding included */
     ROW_TILE = 64,        /* samples whose scalars are kept at once */
     UPDATE_SLOTS_MAX = 2, /* vectors of state an update rule may keep (v of heavy ball) */
 };

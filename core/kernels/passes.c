@@ -185,27 +185,76 @@ static void gram(const struct matrix *a, double *h, size_t stride)
         h[j] /= (double)a->rows;
 }
 
+/* Takes coordinate i of He, He_i = product, into the two sums. */
+ALWAYS_INLINE void quadratic_add(vd e, vd product, const double *l2, bool penalized, vd *form, vd *grad2)
+{
+    const vd g = penalized ? v_fma(v_load(l2), e, product) : product;
+    *form = v_fma(e, g, *form);
+    *grad2 = v_fma(g, g, *grad2);
+}
+
+/* One tile of lanes, four coordinates of He at a time; each is summed over j in order. */
+ALWAYS_INLINE void quadratic_lanes(const double *h, size_t stride, size_t d, size_t penalized, const double *l2,
+                                   const double *e, size_t width, double *form, double *grad2, const int nv)
+{
+    enum { ROWS = 4 };
+    vd sum_form[NV_MAX], sum_grad2[NV_MAX];
+    UNROLL for (int v = 0; v < nv; v++) sum_form[v] = sum_grad2[v] = v_set1(0.0);
+    for (size_t i = 0; i < d; i += ROWS) { /* rows beyond d are zero */
+        vd product[ROWS][NV_MAX];
+        UNROLL for (int q = 0; q < ROWS; q++) UNROLL for (int v = 0; v < nv; v++) product[q][v] = v_set1(0.0);
+        for (size_t j = 0; j < d; j++) {
+            vd ej[NV_MAX];
+            UNROLL for (int v = 0; v < nv; v++) ej[v] = v_load(e + j * width + v * VL);
+            UNROLL for (int q = 0; q < ROWS; q++)
+            {
+                const vd hij = v_set1(h[j * stride + i + (size_t)q]);
+                UNROLL for (int v = 0; v < nv; v++) product[q][v] = v_fma(hij, ej[v], product[q][v]);
+            }
+        }
+        UNROLL for (int q = 0; q < ROWS; q++)
+            if (i + (size_t)q < d)
+                UNROLL for (int v = 0; v < nv; v++)
+                    quadratic_add(v_load(e + (i + (size_t)q) * width + v * VL), product[q][v], l2 + v * VL,
+                                  i + (size_t)q < penalized, &sum_form[v], &sum_grad2[v]);
+    }
+    UNROLL for (int v = 0; v < nv; v++)
+    {
+        v_store(form + v * VL, sum_form[v]);
+        v_store(grad2 + v * VL, sum_grad2[v]);
+    }
+}
+
+/* One lane: as many coordinates of He at a time as a vector has. */
+static void quadratic_one(const double *h, size_t stride, size_t d, size_t penalized, double l2, const double *e,
+                          double *form, double *grad2)
+{
+    *form = *grad2 = 0;
+    for (size_t i = 0; i < d; i += VL) {
+        double product[VL] __attribute__((aligned(64)));
+        vd sum = v_set1(0.0);
+        for (size_t j = 0; j < d; j++)
+            sum = v_fma(v_load(h + j * stride + i), v_set1(e[j]), sum);
+        v_store(product, sum);
+        for (size_t q = 0; q < VL && i + q < d; q++) {
+            const double g = i + q < penalized ? s_fma(l2, e[i + q], product[q]) : product[q];
+            *form = s_fma(e[i + q], g, *form);
+            *grad2 = s_fma(g, g, *grad2);
+        }
+    }
+}
+
 static void quadratic(const double *h, size_t stride, size_t d, size_t penalized, const double *l2,
                       const double *optimum, const double *x, size_t width, double *scratch, double *form,
                       double *grad2)
 {
-    double product[64] __attribute__((aligned(64)));
     for (size_t j = 0; j < d * width; j++)
         scratch[j] = x[j] - optimum[j];
-    for (size_t k = 0; k < width; k++)
-        form[k] = grad2[k] = 0;
-    for (size_t i = 0; i < d; i++) {
-        if (width == 1)
-            product[0] = dense_dot_1(h + i * stride, scratch, d);
-        else
-            FOR_LANE_TILES(width, dense_forward_1(h + i * stride, d, scratch + k, width, product + k, nv));
-        for (size_t k = 0; k < width; k++) {
-            double e = scratch[i * width + k];
-            double g = i < penalized ? s_fma(l2[k], e, product[k]) : product[k];
-            form[k] = s_fma(e, g, form[k]);
-            grad2[k] = s_fma(g, g, grad2[k]);
-        }
-    }
+    if (width == 1)
+        quadratic_one(h, stride, d, penalized, l2[0], scratch, form, grad2);
+    else
+        FOR_LANE_TILES(width, quadratic_lanes(h, stride, d, penalized, l2 + k, scratch + k, width, form + k, grad2 + k,
+                                              nv));
 }
 
 static void average(double c, const double *x, size_t d, size_t width, double *mean)

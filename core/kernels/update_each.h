@@ -157,8 +157,12 @@ static void each_sparse(struct lane_block *b, const uint32_t *index, size_t rows
     }
 }
 
+#include "kernels/short_rows.h"
+
 static void advance_each(struct lane_block *b, size_t count)
 {
+    if (advance_short(b, count))
+        return;
     const bool clip_batch = b->clip > 0 && !b->clip_sample;
     const size_t keep = b->gather_rows;
     const uint32_t *index = b->index;

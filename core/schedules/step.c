@@ -31,6 +31,13 @@ static void shape(const struct param_values *values, uint64_t first, size_t coun
     }
 }
 
+static const char *missing(const struct param_values *values)
+{
+    return values->list_count || values->scalar[EVERY] > 0 ? NULL
+                                                           : "needs every (steps) or breaks (a list of steps): without "
+                                                             "either the rate never drops, which is type: constant";
+}
+
 static const struct param params[] = {
     [RATE] = RATE_PARAM("rate", "r, the learning rate before the first drop"),
     [FACTOR] = {.name = "factor",
@@ -66,4 +73,5 @@ const struct schedule_type schedule_step = {
                .param_count = PARAM_COUNT_OF(params)},
     .shape = shape,
     .floor_param = -1,
+    .missing = missing,
 };

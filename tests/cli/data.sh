@@ -34,6 +34,15 @@ run 0 "orthogonal columns" data tiny.csv --task regression --standardize no --in
 check "L and mu by hand: X'X/n = diag(2, 1/2)" matches out '^least_squares +2 +0\.5$'
 check "the condition number by hand" matches out '^condition +4 '
 
+printf 'a,kind\n1,M\n2,B\n3,B\n4,other\n' >words.csv
+run 0 "classes in words" data words.csv
+check "several classes" matches out '^task +multiclass$'
+run 0 "one against the rest" data words.csv --positive M
+check "the mapping is shown" matches out '^ +M -> 1: 1 sample$'
+check "of the others too" matches out '^labels +B -> -1: 2 samples$'
+run 2 "words for a regression" data words.csv --task regression
+check "the place is told" has err "words.csv:2:3: "
+
 run 2 "an unknown data set" data breast_cancr
 check "the nearest name is told" has err breast_cancer
 printf '1 1:0.5\n-1 2:nan\n' >bad.libsvm

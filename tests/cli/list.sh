@@ -16,8 +16,16 @@ run 0 "list updates" list updates
 check "a parameter has bounds and a default" matches out '^ +momentum .*>= 0 and < 1.*default 0\.9'
 run 0 "list schedules" list schedule
 check "the singular works" matches out '^  cosine'
+run 0 "one method" list cosine
+check "with its parameters" matches out '^ +floor '
+check "and nothing else" test "$(grep -c '^  [a-z]' out)" -eq 1
+run 0 "one data set" list digits
+check "with its size" matches out '^  digits +n = 1797'
 run 2 "an unknown kind" list shedules
 check "the nearest kind is named" has err "nearest: 'schedules'"
+check "the kinds are named" has err samplers
+run 2 "an unknown method" list cosin
+check "the nearest method is named" has err "nearest: 'cosine'"
 run 0 "version" --version
 check "version has a number" matches out '^sgdlab [0-9]+\.[0-9]+'
 run 0 "help" --help
@@ -29,6 +37,8 @@ for command in run status merge export digest list data plot bench; do
     sed -n '/^Examples\{0,1\}:/,$p' out >example
     check "$command --help has an example" has example "sgdlab $command"
 done
+run 0 "help COMMAND" help run
+check "is COMMAND --help" has out "--dry-run"
 run 2 "no command"
 check "no command prints the commands" has err "sgdlab COMMAND"
 run 2 "an unknown command" rnu

@@ -35,7 +35,7 @@ figures: [variance_vs_m]
 YAML
 run 0 "runs" run curves.yaml rates.yaml frozen.yaml --out res --quiet
 run 2 "no figures before the tables" plot res
-check "it says what to do" has err "sgdlab export"
+check "it says what to do" matches err "sgdlab export res\$"
 run 0 "export" export res
 run 0 "draws every type" plot res --format svg,pdf,png
 for figure in curves/gap_vs_steps curves/loss_vs_samples curves/learning_rate curves/batch_size rates/schedule frozen/variance_vs_m; do
@@ -68,6 +68,11 @@ check "it names the formats" has err "svg, pdf, png, tex, dumb"
 run 2 "unknown abscissa" plot res -x miles
 check "it names them" has err "steps, epochs, samples, seconds"
 run 2 "metric that was not recorded" plot res -e curves -y test_loss
+check "it names the recorded ones" has err "valid: loss, gap"
+run 2 "seconds that are shares of a block's" plot res -e curves -x seconds
+check "it says what they need" has err "timing: solo"
+run 2 "unknown experiment" plot res -e curve
+check "the nearest is named" has err "did you mean 'curves'?"
 
 # Hostile text in names of files and data: shown, never executed.
 mkdir data

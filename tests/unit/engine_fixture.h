@@ -16,7 +16,8 @@
 #include "kernels/update.h"
 #include "naive.h"
 
-enum { ALL_METRICS = (1u << METRIC_COUNT) - 1 };
+/* But mean_gap, which makes every step a measured one. */
+enum { ALL_METRICS = ((1u << METRIC_COUNT) - 1) & ~(1u << METRIC_MEAN_GAP) };
 
 #define MUST(call)                                                                                                     \
     do {                                                                                                               \
@@ -193,6 +194,7 @@ struct expected {
     double *metric[METRIC_COUNT]; /* [grid->count] each, of the average where one is asked for; NaN: jumps there */
     double kink;                  /* smallest distance of the iterates from a jump of the step */
     double limit2;                /* squared norm beyond which a lane has left */
+    double gap_sum;               /* of the gaps before this step, if they are asked for */
     bool left;
     uint64_t left_at; /* a step at which the engine looks: multiples of 16, recorded steps */
     bool *moved;      /* [d]: has this coordinate of the iterate ever left zero? */
@@ -250,6 +252,10 @@ static inline void expect_step(void *context, uint64_t step, const double *itera
     }
     if (e->left)
         return;
+    const bool mean_gap = c->metrics & 1u << METRIC_MEAN_GAP;
+    const double gap = mean_gap ? problem_value(&c->problem, iterate, NULL) - (c->reference ? c->reference->f : 0) : 0;
+    const double before = step ? e->gap_sum / (double)step : gap;
+    e->gap_sum += gap;
     if (c->local_workers <= 1)
         e->kink = fmin(e->kink, kink_distance(&c->problem, iterate));
     if (!recorded)
@@ -275,6 +281,8 @@ static inline void expect_step(void *context, uint64_t step, const double *itera
     e->metric[METRIC_GRAD_NORM2][at] = grad2;
     e->metric[METRIC_DISTANCE2][at] = distance2;
     e->metric[METRIC_NORM2][at] = x2;
+    e->metric[METRIC_MEAN_GAP][at] = before;
+    e->metric[METRIC_X1][at] = x[0];
     mean_loss(c->problem.type, &data->train, data->y, x, &accuracy);
     e->metric[METRIC_ACCURACY][at] = accuracy;
     if (data->test.rows)
@@ -335,6 +343,8 @@ static inline bool metric_defined(const struct run_config *c, enum metric m)
     case METRIC_GAP:
     case METRIC_DISTANCE2:
         return c->reference && c->reference->exists;
+    case METRIC_MEAN_GAP:
+        return c->reference && c->reference->exists && c->averager->last;
     case METRIC_TEST_LOSS:
         return test;
     case METRIC_ACCURACY:
@@ -358,7 +368,7 @@ static inline double deviation(const struct run_result *r, const struct expected
             double want = e->metric[m][i], floor = 1e-2;
             if (isnan(want))
                 continue;
-            if (m == METRIC_GAP)
+            if (m == METRIC_GAP || m == METRIC_MEAN_GAP)
                 floor = fabs(e->metric[METRIC_LOSS][i]);
             double off = fabs(r->metric[m][i] - want) / fmax(fabs(want), floor);
             if (!(off <= worst)) {

@@ -149,8 +149,8 @@ static inline double norm2_of(const double *v, size_t d)
         cr_expect(fabs(a_ - b_) <= (relative)*fabs(b_), "%s = %.17g, %s = %.17g", #a, a_, #b, b_);                     \
     } while (0)
 
-static const char *const problems[] = {"least_squares", "logistic_regression", "linear_svm", "lasso",
-                                       "least_absolute_deviations"};
+static const char *const problems[] = {
+    "least_squares", "logistic_regression", "linear_svm", "lasso", "least_absolute_deviations", "linear", "quartic"};
 enum { PROBLEMS = sizeof problems / sizeof *problems };
 
 static const char *const random_samplers[] = {"with_replacement", "subset", "reshuffle", "shuffle_once"};

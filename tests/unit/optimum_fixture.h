@@ -13,13 +13,16 @@
 #include "reference.h"
 #include "scalar_loss.h"
 
-enum loss { SQUARES, LOGISTIC, HINGE, ABSOLUTE, LOSSES };
+/* LOSSES: those of the general solvers, >= 0. */
+enum loss { SQUARES, LOGISTIC, HINGE, ABSOLUTE, LOSSES, LINEAR = LOSSES, QUARTIC, ALL_LOSSES };
 
-static const struct problem_type loss_types[LOSSES] = {
+static const struct problem_type loss_types[ALL_LOSSES] = {
     [SQUARES] = {.method = {.name = "squares"}, .scalar = &scalar_loss_squares, .quadratic = true},
     [LOGISTIC] = {.method = {.name = "logistic"}, .scalar = &scalar_loss_logistic, .task = TASK_BINARY},
     [HINGE] = {.method = {.name = "hinge"}, .scalar = &scalar_loss_hinge, .task = TASK_BINARY},
     [ABSOLUTE] = {.method = {.name = "absolute"}, .scalar = &scalar_loss_absolute},
+    [LINEAR] = {.method = {.name = "linear"}, .scalar = &scalar_loss_linear},
+    [QUARTIC] = {.method = {.name = "quartic"}, .scalar = &scalar_loss_quartic},
 };
 
 struct scene {

@@ -93,6 +93,8 @@ static void scenario_open(struct scenario *s, const struct kernel_set *set, enum
     const uint64_t steps = 100 + pick(rng, 400);
     MUST(record_grid_make(steps, 2 + pick(rng, 12), SPACING_LOG, &s->grid, ERROR));
     struct run_config shared = draw_shared(s, set, rng, problem);
+    if (seed % 2)
+        shared.metrics |= 1u << METRIC_MEAN_GAP;
     if (form == SPARSE_LAZY && shared.update->method.param_count && l1)
         shared.update = set->update[0];
     if (form == SPARSE_PLAIN && shared.clip != CLIP_BATCH) { /* never lazy */

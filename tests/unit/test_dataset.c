@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "data/dataset.h"
+#include "data/labels.h"
 #include "data/source.h"
 
 static struct error error;
@@ -244,6 +245,39 @@ Test(dataset, two_classes_become_minus_and_plus_one)
         cr_expect(dataset->label_samples[0] == 1 && dataset->label_samples[1] == 2 && dataset->classes == 2);
         dataset_close(dataset);
     }
+}
+
+Test(dataset, classes_in_words)
+{
+    struct data_spec spec = plain_spec(write_text("w.csv", "0,yes\n1,no\n2,maybe\n3,no\n"), TASK_MULTICLASS);
+    struct dataset *dataset = open_spec(&spec);
+    static const double class[] = {2, 1, 0, 1}, yes[] = {1, -1, -1, -1};
+    char name[LABEL_TEXT_SIZE];
+    cr_expect(!memcmp(dataset->y, class, sizeof class) && dataset->classes == 3);
+    cr_expect_str_eq(label_name(dataset, 0, name), "maybe");
+    cr_expect_str_eq(label_name(dataset, 2, name), "yes");
+    cr_expect(dataset->label_samples[1] == 2 && dataset->label_value[2] == 2);
+    dataset_close(dataset);
+
+    spec.task = TASK_BINARY;
+    expect_error(&spec, STATUS_USAGE, "3 classes, maybe (1 samples), no (2), yes (1)");
+    spec.positive = "y";
+    expect_error(&spec, STATUS_USAGE, "'y' is not a class");
+    spec.positive = "yes";
+    dataset = open_spec(&spec);
+    cr_expect(!memcmp(dataset->y, yes, sizeof yes) && dataset->classes == 2);
+    dataset_close(dataset);
+
+    spec.positive = NULL;
+    spec.task = TASK_REGRESSION;
+    expect_error(&spec, STATUS_INPUT, "text as target");
+    cr_expect(error.line == 1 && error.column == 3);
+
+    spec = plain_spec(write_text("w.csv", "0,M\n1,B\n2,M\n"), TASK_BINARY);
+    dataset = open_spec(&spec);
+    static const double larger[] = {1, -1, 1};
+    cr_expect(!memcmp(dataset->y, larger, sizeof larger));
+    dataset_close(dataset);
 }
 
 Test(dataset, more_classes_need_a_positive_one)

@@ -118,6 +118,8 @@ static void scene_open(struct scene *s, const struct kernel_set *set, size_t pro
     s->lanes = lanes[pick(rng, 4)];
     draw_block(rng, set, problem, s);
     s->config[0].update = set->update[update];
+    if (seed % 2)
+        s->config[0].metrics |= 1u << METRIC_MEAN_GAP;
     for (size_t k = 0; k < s->lanes; k++) {
         s->config[k] = s->config[0];
         s->config[k].reference = NULL;
@@ -215,9 +217,19 @@ Test(engine, least_absolute_deviations_equals_naive)
     combinations(4);
 }
 
+Test(engine, linear_equals_naive)
+{
+    combinations(5);
+}
+
+Test(engine, quartic_equals_naive)
+{
+    combinations(6);
+}
+
 Test(engine, combinations_cover_all_problems)
 {
-    cr_expect(registry_count(METHOD_PROBLEM) == 5, "a problem without a test above");
+    cr_expect(registry_count(METHOD_PROBLEM) == 7, "a problem without a test above");
 }
 
 /* ---- local SGD ---- */

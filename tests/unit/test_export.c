@@ -129,7 +129,7 @@ static void fill(struct store *store, const char *name)
             if (is_done(cell, replicate))
                 must(scene_put_points(store, id[cell], cell, SEED, replicate, points_of(cell, replicate), &error),
                      &error);
-    must(store_put_failure(store, id[1], SEED, 5, "no memory, \"sorry\"\nreally", &error), &error);
+    must(store_put_failure(store, id[1], SEED, 5, 1, "no memory, \"sorry\"\nreally", &error), &error);
     scene_put(store, id[0], 0, SEED + 1, 0); /* of another seed: not of this plan */
     scene_put(store, id[0], 0, SEED, REPLICATES + 3);
 }

@@ -164,10 +164,35 @@ Test(settings, listing_shows_every_row)
     cr_assert_eq(settings_list("sampler", &text, NULL), STATUS_OK);
     cr_expect(strstr(text, "reshuffle") && !strstr(text, "cosine"));
     free(text);
+    cr_assert_eq(settings_list("settings", &text, NULL), STATUS_OK);
+    const char *batch = strstr(text, section_at(SECTION_BATCH_SIZE)->setting[0].param.help);
+    cr_expect(batch && !strstr(batch + 1, section_at(SECTION_BATCH_SIZE)->setting[0].param.help), "once is enough");
+    free(text);
     struct error error = {0};
     cr_expect_eq(settings_list("samplrs", &text, &error), STATUS_USAGE);
     cr_expect(strstr(error.message, "did you mean 'samplers'?"), "%s", error.message);
     cr_expect_null(text);
+}
+
+Test(settings, one_name_across_kinds)
+{
+    char *text;
+    /* A sampler, a problem's setting and a metric; two averagers and schedules share the name polynomial. */
+    cr_assert_eq(settings_look_up("reshuffle", &text, NULL), STATUS_OK);
+    cr_expect(strstr(text, "samplers:\n  reshuffle") == text && !strstr(text, "cyclic"), "%s", text);
+    free(text);
+    cr_assert_eq(settings_look_up("l2", &text, NULL), STATUS_OK);
+    cr_expect(strstr(text, "in problem:") && strstr(text, "(l2/2)"), "%s", text);
+    free(text);
+    cr_assert_eq(settings_look_up("polynomial", &text, NULL), STATUS_OK);
+    cr_expect(strstr(text, "schedules:") && strstr(text, "averagers:"), "%s", text);
+    free(text);
+    cr_assert_eq(settings_look_up("gap", &text, NULL), STATUS_OK);
+    cr_expect(strstr(text, "metrics:\n  gap") == text, "%s", text);
+    free(text);
+    cr_assert_eq(settings_look_up("samplers", &text, NULL), STATUS_OK);
+    cr_expect_str_eq(text, "");
+    free(text);
 }
 
 Test(settings, rows_are_sound)

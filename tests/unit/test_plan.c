@@ -17,14 +17,14 @@ static struct plan must_plan(const struct sweep *sweep, size_t shard, size_t sha
 /* Checks a plan against the definitions, pair by pair; returns the largest number of lanes. Marks runs in seen. */
 static size_t check_plan(const struct sweep *sweep, const struct plan *plan, unsigned char *seen)
 {
-    size_t most = 0, next = 0, replicates = sweep_replicates(sweep);
+    size_t most = 0, next = 0, units = sweep_units(sweep);
     double total = 0, last = INFINITY;
     struct run_config *config = malloc((plan->run_count + 1) * sizeof *config);
     struct run_request *request = malloc((plan->run_count + 1) * sizeof *request);
     for (size_t i = 0; i < plan->run_count; i++) {
         config[i] = cell_of(sweep, plan->run[i].cell);
-        request[i] = (struct run_request){&config[i], sweep_seed(sweep), plan->run[i].replicate};
-        seen[plan->run[i].cell * replicates + plan->run[i].replicate]++;
+        request[i] = (struct run_request){&config[i], sweep_seed(sweep), sweep_unit_first(sweep, plan->run[i].unit)};
+        seen[plan->run[i].cell * units + plan->run[i].unit]++;
     }
     for (size_t b = 0; b < plan->block_count; b++) {
         const struct planned_block *block = &plan->block[b];
@@ -40,7 +40,9 @@ static size_t check_plan(const struct sweep *sweep, const struct plan *plan, uns
         }
         cr_expect_leq(lanes, LANES_MAX);
         most = lanes > most ? lanes : most;
-        cr_expect_float_eq(block->cost, block_cost(r->config, lanes), 1e-12);
+        const double cost = planned_cost(sweep, r->config, lanes, block->layout, plan->run[block->first].unit);
+        cr_expect_float_eq(block->cost, cost, 1e-12);
+        cr_expect(r->config->keep == KEEP_MOMENTS || cost == block_cost(r->config, lanes));
         cr_expect_leq(block->cost, last);
         last = block->cost;
         total += block->cost;
@@ -57,14 +59,14 @@ static void expect_blocks(const char *text, const char *expected)
 {
     struct sweep *sweep = must_open(text);
     struct plan plan = must_plan(sweep, 1, 1);
-    unsigned char *seen = calloc(sweep_cells(sweep) * sweep_replicates(sweep), 1);
+    unsigned char *seen = calloc(sweep_cells(sweep) * sweep_units(sweep), 1);
     check_plan(sweep, &plan, seen);
     char widths[1000] = "";
     for (size_t i = 0; i < plan.block_count; i++)
         sprintf(widths + strlen(widths), "%s%zu%s", i ? " " : "", plan.block[i].count,
                 plan.block[i].layout == LAYOUT_STREAM_PER_LANE ? "s" : "");
     cr_expect_str_eq(widths, expected, "%s\n%s", widths, text);
-    cr_expect_eq(plan.run_count, sweep_cells(sweep) * sweep_replicates(sweep));
+    cr_expect_eq(plan.run_count, sweep_cells(sweep) * sweep_units(sweep));
     for (size_t i = 0; i < plan.run_count; i++)
         cr_expect_eq(seen[i], 1);
     free(seen);
@@ -101,6 +103,23 @@ Test(plan, widths)
     expect_blocks(NO_SCHEDULE RATES(3) "timing: solo\n", "1 1 1");
     expect_blocks(NO_SCHEDULE RATES(2) "local: {workers: 2}\nreplicates: 2\n", "1 1 1 1");
     expect_blocks(PROBLEM "kind: estimator\nreplicates: 3\n", "1 1 1");
+}
+
+/* Groups: a trajectory has its chains as lanes, enough cells share a stream; 70 replicates are two groups. */
+Test(plan, groups_of_chains)
+{
+    expect_blocks(BASE "replicates: 70\nkeep: moments\n", "1s 1s");
+    expect_blocks(NO_SCHEDULE RATES(3) "replicates: 64\nkeep: moments\n", "1s 1s 1s");
+    expect_blocks(NO_SCHEDULE RATES(2) "  averaging: [last, uniform, tail]\nreplicates: 64\nkeep: moments\n", "3s 3s");
+    expect_blocks(NO_SCHEDULE RATES(8) "replicates: 70\nkeep: moments\n", "8 8");
+    expect_blocks(NO_SCHEDULE RATES(40) "replicates: 10\nkeep: moments\n", "24 16");
+    expect_blocks(WIDE RATES(3) "replicates: 70\nkeep: moments\n", "3 3");
+    expect_blocks(NO_SCHEDULE RATES(2) "local: {workers: 2}\nreplicates: 65\nkeep: moments\n", "1 1 1 1");
+    struct sweep *sweep = must_open(BASE "replicates: 70\nkeep: moments\n");
+    cr_expect_eq(sweep_units(sweep), 2);
+    cr_expect_eq(sweep_unit_first(sweep, 1), 64);
+    cr_expect(sweep_unit_chains(sweep, 0) == 64 && sweep_unit_chains(sweep, 1) == 6);
+    sweep_close(sweep);
 }
 
 /* 32 trajectories with 3 averagers each are one block of 96 runs. */

@@ -127,6 +127,19 @@ Test(reader, csv_errors_name_the_place)
         BAD("1,2\n3;4\n", 2, 2, "';4'"),
         BAD("1,b\n3,4\n", 1, 3, "first line that also holds numbers"),
         BAD("a,2\n3,4\n", 1, 1, "first line that also holds numbers"),
+        BAD("1,2,y\n3,4,M\n", 1, 5, "'y' in a first line"),
+        BAD("1,M,2\n3,B,4\n", 1, 3, "'M' in a first line"),
+        BAD("1,M,B\n3,B,M\n", 1, 3, "'M' in a first line"),
+        BAD("a,b\n1,M\n2,3\n", 3, 3, "number '3' among targets that are texts, such as 'M' in line 2"),
+        BAD("a,b\n1,M\n2,\"3\"\n", 3, 3, "among targets that are texts"),
+        BAD("a,b\n1,M\n2,nan\n", 3, 3, "NaN"),
+        BAD("a,b\n1,M\n2,\n", 3, 3, "empty field"),
+        BAD("a,b\n1,2\n2,M\n", 3, 3, "'M' where a number belongs"),
+        BAD("a,b\nM,2\n2,1\n", 2, 1, "'M' where a number belongs"),
+        BAD("a,b\n1,M\n2," LONG_100 "x\n", 3, 3, "longer than 100 bytes"),
+        BAD("a,b\n1,\"M\nN\"\n", 2, 3, "control characters"),
+        BAD("a,b\n1,\"M\"x\n", 2, 6, "'x' after a quoted field"),
+        BAD("a,b\n1,\"M\n", 2, 3, "never closed"),
         BAD("\"a,b\n1,2\n", 1, 1, "never closed"),
         BAD("\"a\"x,b\n1,2\n", 1, 4, "'x'"),
         BAD("a\"b,c\n1,2\n", 1, 2, "quote inside"),
@@ -397,4 +410,39 @@ Test(reader, mangled_text_is_read_or_refused)
 {
     mangle("+1 1:0.5 3:-2e1 9:1 # c\r\n-1 2:1 4:inf\n\n1 7:0.1 8:0\n", read_libsvm);
     mangle("a,\"b \"\"q\"\"\",label\r\n1,2.5,0\n\n-3,\"4\",1\n5e1,.6,0", read_csv);
+}
+
+/* Classes in words: numbered in the order of their bytes, whatever the order of the samples. */
+Test(reader, csv_targets_that_are_texts)
+{
+    static const struct {
+        const char *text, *target;
+    } same[] = {
+        {"a,kind\n1,M\n2,\"B\"\n3, b \n4,M\n", NULL}, /* a header */
+        {"1,M\n2,B\n3,b\n4,M\n", NULL},               /* none */
+        {"M,1\nB,2\nb,3\nM,4\n", "1"},                /* a first column that is named */
+        {"kind,a\nM,1\nB,2\nb,3\nM,4\n", "kind"},
+    };
+    static const double target[] = {1, 0, 2, 1};
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        struct samples samples;
+        cr_assert_eq(csv(same[i].text, same[i].target, &samples), STATUS_OK, "%s: %s", same[i].text, error.message);
+        cr_assert(samples.matrix.rows == 4 && samples.matrix.cols == 1 && samples.texts == 3);
+        cr_expect(!memcmp(samples.target, target, sizeof target), "%s", same[i].text);
+        cr_expect_str_eq(samples.text[0], "B");
+        cr_expect_str_eq(samples.text[1], "M");
+        cr_expect_str_eq(samples.text[2], "b");
+        for (size_t row = 0; row < 4; row++)
+            cr_expect_eq(samples.matrix.value[row * samples.matrix.stride], (double)row + 1);
+        samples_free(&samples);
+    }
+    struct samples samples;
+    cr_assert_eq(csv("a,y\n1,\"x \"\"q\"\", z\"\n2,M\n", NULL, &samples), STATUS_OK, "%s", error.message);
+    cr_expect_str_eq(samples.text[1], "x \"q\", z");
+    samples_free(&samples);
+    char many[LABELS_MAX * 12 + 40] = "a,y\n";
+    for (int i = 0; i <= LABELS_MAX; i++)
+        sprintf(many + strlen(many), "1,t%d\n", i);
+    cr_expect_eq(csv(many, NULL, &samples), STATUS_INPUT);
+    cr_expect(error.line == LABELS_MAX + 2 && strstr(error.message, "256"), "%zu: %s", error.line, error.message);
 }

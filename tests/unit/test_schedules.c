@@ -113,9 +113,13 @@ Test(schedules, formulas)
     s = make("inverse_time");
     set(&s, "t0", 40);
     EXPECT_RATES(&s, 10 / (t + 40)); /* c = 0.25 * 40 */
+    set(&s, "every", 50);
+    EXPECT_RATES(&s, 10 / (floor(t / 50) + 40));
 
     s = make("inverse_sqrt");
     EXPECT_RATES(&s, 0.25 / sqrt(t + 1));
+    set(&s, "t0", 100);
+    EXPECT_RATES(&s, 0.25 / sqrt(1 + t / 100));
 
     s = make("fixed_horizon");
     EXPECT_RATES(&s, 0.25 / sqrt(1000) + 0 * t);

@@ -28,7 +28,7 @@ Test(store_open, makes_the_directory_and_opens_again)
     scene_put(store, id, 0, 1, 0);
     scene_close(store);
     store = scene_open(nested);
-    cr_expect(store_has_run(store, id, 1, 0));
+    cr_expect(store_has_run(store, id, 1, 0, 1));
     scene_close(store);
     scene_remove(dir);
 }
@@ -156,15 +156,15 @@ Test(store_run, is_known_at_once_and_only_it)
     struct store *store = scene_open(dir);
     struct scene_plan plan = {.name = "known", .cells = 2, .replicates = 4, .seed = 7};
     scene_register(store, &plan, id);
-    cr_expect(!store_has_run(store, id[0], 7, 1));
+    cr_expect(!store_has_run(store, id[0], 7, 1, 1));
     scene_put(store, id[0], 0, 7, 1);
-    cr_expect(store_has_run(store, id[0], 7, 1), "queued, not committed yet");
-    cr_expect(!store_has_run(store, id[0], 7, 0));
-    cr_expect(!store_has_run(store, id[0], 8, 1));
-    cr_expect(!store_has_run(store, id[1], 7, 1));
+    cr_expect(store_has_run(store, id[0], 7, 1, 1), "queued, not committed yet");
+    cr_expect(!store_has_run(store, id[0], 7, 0, 1));
+    cr_expect(!store_has_run(store, id[0], 8, 1, 1));
+    cr_expect(!store_has_run(store, id[1], 7, 1, 1));
     scene_put(store, id[1], 1, 8, 1);
-    cr_expect(store_has_run(store, id[1], 8, 1), "of another seed than the list in memory");
-    cr_expect(store_has_run(store, id[0], 7, 1));
+    cr_expect(store_has_run(store, id[1], 8, 1, 1), "of another seed than the list in memory");
+    cr_expect(store_has_run(store, id[0], 7, 1, 1));
     scene_close(store);
     scene_remove(dir);
 }
@@ -272,12 +272,12 @@ Test(store_plan, equal_cells_are_one_and_plans_are_replaced)
     cr_expect(again[0] == first[1]);
     cr_expect(status_of(store, "plan").planned == 6);
     cr_expect(status_of(store, "plan").finished == 1, "cell 0 is not asked for any more");
-    cr_expect(store_has_run(store, first[0], 1, 0), "its run stays");
+    cr_expect(store_has_run(store, first[0], 1, 0, 1), "its run stays");
 
     must(store_forget(store, "other", &error), &error);
     must(store_forget(store, "nobody", &error), &error);
-    cr_expect(!store_has_run(store, first[1], 1, 0));
-    cr_expect(store_has_run(store, first[0], 1, 0));
+    cr_expect(!store_has_run(store, first[1], 1, 0, 1));
+    cr_expect(store_has_run(store, first[0], 1, 0, 1));
     cr_expect(count_rows(store, "experiment") == 1 && count_rows(store, "run") == 1 && count_rows(store, "curve") == 3);
     scene_close(store);
     scene_remove(dir);
@@ -345,16 +345,16 @@ Test(store_failure, is_told_and_goes_when_the_run_is_done)
     struct store *store = scene_open(dir);
     struct scene_plan plan = {.name = "fail", .cells = 1, .replicates = 4, .seed = 1};
     scene_register(store, &plan, &id);
-    must(store_put_failure(store, id, 1, 2, "out of memory", &error), &error);
-    must(store_put_failure(store, id, 1, 2, "still out of memory", &error), &error);
+    must(store_put_failure(store, id, 1, 2, 1, "out of memory", &error), &error);
+    must(store_put_failure(store, id, 1, 2, 1, "still out of memory", &error), &error);
     cr_expect(status_of(store, "fail").failed == 1);
-    cr_expect(!store_has_run(store, id, 1, 2), "a failed run is to be done again");
+    cr_expect(!store_has_run(store, id, 1, 2, 1), "a failed run is to be done again");
     must(store_read_failure(store, id, 1, 0, &replicate, &reason, &found, &error), &error);
     cr_assert(found && replicate == 2);
     cr_expect_str_eq(reason, "still out of memory");
     free(reason);
     scene_put(store, id, 0, 1, 2);
-    must(store_put_failure(store, id, 1, 2, "too late: it is done", &error), &error);
+    must(store_put_failure(store, id, 1, 2, 1, "too late: it is done", &error), &error);
     cr_expect(status_of(store, "fail").failed == 0);
     cr_expect(status_of(store, "fail").finished == 1);
     scene_close(store);
@@ -431,6 +431,10 @@ static void scene_estimator(struct estimator_result *result, double covariance[2
         .direction_variance = {1.5, 2.5},
         .direction_predicted = {1.25, 2.75},
         .direction_se = {0.1, 0.2},
+        .lags = 3,
+        .autocorrelation = {0.9, 0.82, 0.6},
+        .autocorrelation_predicted = {0.9, 0.81, 0.59},
+        .autocorrelation_se = {0.01, 0.02, 0.03},
         .covariance_dim = 2,
         .covariance = covariance[0],
         .covariance_predicted = covariance[1],
@@ -455,7 +459,7 @@ Test(store_estimator, comes_back_and_is_in_the_digest)
     scene_register(store, &plan, &id);
     scene_estimator(&result, covariance);
     must(store_put_estimator(store, id, &request, &result, &error), &error);
-    cr_expect(store_has_run(store, id, 1, 1));
+    cr_expect(store_has_run(store, id, 1, 1, 1));
     must(store_mark(store, &mark, &error), &error);
     must(store_read_run(store, mark, id, 1, 0, &run, &found, &error), &error);
     cr_assert(found && run.points == 0 && run.train_seconds == 0.75);
@@ -466,6 +470,8 @@ Test(store_estimator, comes_back_and_is_in_the_digest)
               isnan(back.bias_along_gradient_se));
     cr_expect(back.directions == 2 && back.direction_variance[1] == 2.5 && back.direction_predicted[0] == 1.25 &&
               back.direction_se[1] == 0.2);
+    cr_expect(back.lags == 3 && back.autocorrelation[2] == 0.6 && back.autocorrelation_predicted[1] == 0.81 &&
+              back.autocorrelation_se[2] == 0.03);
     cr_expect(back.covariance_dim == 2 && memcmp(back.covariance, covariance[0], sizeof covariance[0]) == 0 &&
               memcmp(back.covariance_predicted, covariance[1], sizeof covariance[1]) == 0);
     estimator_result_free(&back);
@@ -473,7 +479,7 @@ Test(store_estimator, comes_back_and_is_in_the_digest)
     digest_of(store, first);
     scene_close(store);
 
-    for (int change = 0; change < 3; change++) { /* the seconds do not count, the numbers do */
+    for (int change = 0; change < 4; change++) { /* the seconds do not count, the numbers do */
         char other[32];
         scene_dir(other);
         store = scene_open(other);
@@ -483,6 +489,8 @@ Test(store_estimator, comes_back_and_is_in_the_digest)
         if (change == 1)
             result.variance = nextafter(result.variance, 5.0);
         if (change == 2)
+            result.autocorrelation_se[2] = nextafter(result.autocorrelation_se[2], 5.0);
+        if (change == 3)
             covariance[1][3] = nextafter(covariance[1][3], 5.0);
         must(store_put_estimator(store, id, &request, &result, &error), &error);
         digest_of(store, second);

@@ -66,7 +66,7 @@ Test(store_hazard, locked_by_another_process)
     cr_assert(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL) == SQLITE_OK);
     sqlite3_close(other);
     must(store_flush(store, &error), &error);
-    cr_expect(store_has_run(store, id, 1, 0), "nothing queued was lost");
+    cr_expect(store_has_run(store, id, 1, 0, 1), "nothing queued was lost");
     scene_close(store);
     scene_remove(dir);
 }
@@ -112,7 +112,7 @@ Test(store_hazard, killed_writers_lose_only_what_was_not_committed, .timeout = 6
             struct scene_plan plan = {.name = "killed", .cells = 1, .replicates = RUNS, .seed = 1};
             scene_register(store, &plan, &id);
             for (uint64_t i = 0; i < RUNS; i++) {
-                if (store_has_run(store, id, 1, i))
+                if (store_has_run(store, id, 1, i, 1))
                     continue;
                 scene_put(store, id, 0, 1, i);
                 if (i % 10 == 9 && (store_flush(store, &error) != STATUS_OK || write(pipe_end[1], "x", 1) != 1))

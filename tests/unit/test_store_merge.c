@@ -72,7 +72,7 @@ static void fill_shard(const char *dir, int shard)
         if (shard < 0 || (int)(i % SHARDS) == shard || i == 7) /* run 7 was done by all */
             scene_put(store, id[i % SHARD_CELLS], i % SHARD_CELLS, 1, i / SHARD_CELLS);
     if (shard == 0)
-        must(store_put_failure(store, id[1], 1, 0, "done by another shard", &error), &error);
+        must(store_put_failure(store, id[1], 1, 0, 1, "done by another shard", &error), &error);
     scene_close(store);
 }
 

@@ -1,6 +1,7 @@
 /* From YAML to cells: what a file says and what the cells then are. Errors: test_sweep_errors.c. */
 #include <math.h>
 
+#include "laws/law.h"
 #include "sweep_fixture.h"
 
 Test(sweep, defaults)
@@ -58,8 +59,8 @@ Test(sweep, everything_said)
                   "update: {type: heavy_ball, momentum: 0.8, dampening: 0.1}\naveraging: {type: tail, fraction: 0.25}\n"
                   "clip: {norm: 2, each: sample}\nlocal: {workers: 4, sync_every: 8}\n"
                   "record: {points: 11, spacing: linear, metrics: [gap, test_loss, norm2]}\ntiming: solo\nkeep: runs\n"
-                  "figures: [loss_vs_steps, {y: loss, figure: loss_vs_steps, x: [steps, samples]}]\nlaws:\n  - {law: "
-                  "sampling, expect: confirmed}\n");
+                  "figures: [loss_vs_steps, {y: gap, figure: loss_vs_steps, x: [steps, samples]}]\nlaws:\n  - {law: "
+                  "unbiased, expect: confirmed}\n");
     cr_expect_str_eq(sweep_name(sweep), "my-run");
     cr_expect_str_eq(sweep_question(sweep), "Why?");
     cr_expect_eq(sweep_replicates(sweep), 7);
@@ -67,9 +68,9 @@ Test(sweep, everything_said)
     cr_expect_eq(sweep_figure_count(sweep), 2);
     cr_expect_str_eq(sweep_figure(sweep, 0), "\"loss_vs_steps\"");
     cr_expect_str_eq(sweep_figure(sweep, 1),
-                     "{\"figure\":\"loss_vs_steps\",\"x\":[\"steps\",\"samples\"],\"y\":\"loss\"}");
+                     "{\"figure\":\"loss_vs_steps\",\"x\":[\"steps\",\"samples\"],\"y\":\"gap\"}");
     cr_expect_eq(sweep_law_count(sweep), 1);
-    cr_expect_str_eq(sweep_law(sweep, 0), "{\"expect\":\"confirmed\",\"law\":\"sampling\"}");
+    cr_expect_str_eq(sweep_law(sweep, 0)->type->method.name, "unbiased");
     struct run_config c = cell_of(sweep, 0);
     cr_expect(c.problem.l1 == 0.01 && c.problem.l2 == 0.5 && c.problem.radius == 4.0);
     cr_expect_eq(c.problem.l1_form, L1_SUBGRADIENT);

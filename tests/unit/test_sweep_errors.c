@@ -109,8 +109,11 @@ Test(sweep_errors, said_twice)
     EXPECT_ERROR(4, 21, PROBLEM "schedule: {type: constant, rate: 1}\n\nbudget: {epochs: 2, steps: 1}\n",
                  "epochs and steps exclude each other");
     EXPECT_ERROR(5, 1, BASE "update: sgd\nmomentum: 0.5\n", "momentum and update exclude each other");
-    EXPECT_ERROR(6, 3, BASE "update: sgd\nsweep:\n  momentum: [0.5]\n", "both under sweep and at top level");
-    EXPECT_ERROR(6, 3, BASE "momentum: 0.5\nsweep:\n  update: [sgd]\n", "both under sweep and at top level");
+    EXPECT_ERROR(6, 3, BASE "update: sgd\nsweep:\n  momentum: [0.5]\n",
+                 "momentum under sweep and update at top level (line 4) exclude each other");
+    EXPECT_ERROR(6, 3, BASE "momentum: 0.5\nsweep:\n  update: [sgd]\n",
+                 "update under sweep and momentum at top level (line 4) exclude each other");
+    EXPECT_ERROR(6, 3, BASE "momentum: 0.5\nsweep:\n  momentum: [0]\n", "both under sweep and at top level (line 4)");
     EXPECT_ERROR(6, 3, BASE "sweep:\n  momentum: [0.5]\n  update: [sgd]\n", "decide the same setting");
     EXPECT_ERROR(6, 3, BASE "sweep:\n  momentum: [0.5]\n  update.dampening: [0, 0.1]\n", "decide the same setting");
     EXPECT_ERROR(5, 3, NO_SCHEDULE "sweep:\n  schedule: [{type: constant, rate: 1}]\n  schedule.rate: [1, 2]\n",
@@ -133,6 +136,14 @@ Test(sweep_errors, what_makes_no_sense_together)
     EXPECT_ERROR(1, 10, "problem: {type: lasso, data: {synthetic: gaussian_least_squares}}\nbudget: {steps: 1}\n",
                  "lasso needs l1 > 0");
     EXPECT_ERROR(1, 96, LS ", start: [1, 2]}\nbudget: {steps: 1}\n", "start has 2 entries", "4 coordinates");
+    EXPECT_ERROR(1, 96, LS ", start: instanc}\nbudget: {steps: 1}\n", "start is 'instanc'", "instance");
+    EXPECT_ERROR(1, 54, "problem: {type: least_squares, intercept: no, start: instance, data: diabetes}\n",
+                 "diabetes names no start", "mean_estimation");
+    EXPECT_ERROR(3, 11, NO_SCHEDULE "schedule: {type: step, rate: 1}\n", "schedule step needs every", "breaks");
+    EXPECT_ERROR(3, 11, NO_SCHEDULE "schedule: {type: step, rate: 1, every: 0}\n", "schedule step needs every");
+    EXPECT_ERROR(3, 43, NO_SCHEDULE "schedule: {type: step, rate: 1, every: 5, breaks: [3]}\n",
+                 "every and breaks exclude each other");
+    EXPECT_ERROR(4, 18, BASE "local: {workers: 33, sync_every: 2}\n", "workers is 33", ">= 1 and <= 32");
     EXPECT_ERROR(4, 8, BASE "draws: 100\n", "draws goes with kind: estimator");
     EXPECT_ERROR(4, 5, BASE "at: optimum\n", "at goes with kind: estimator");
     EXPECT_ERROR(3, 5, PROBLEM "kind: estimator\nat: {type: after}\n", "after needs steps");
@@ -141,7 +152,9 @@ Test(sweep_errors, what_makes_no_sense_together)
     EXPECT_ERROR(2, 9, PROBLEM "budget: {}\nschedule: {type: constant, rate: 1}\n", "budget is missing");
     EXPECT_ERROR(3, 50, NO_SCHEDULE "schedule: {type: step, rate: 1, breaks: {epochs: [0.0001, 0.0002]}}\n",
                  "same number of steps");
-    expect_error_with(NULL, STATUS_UNSUPPORTED, 4, 7, BASE "keep: moments\n", WORDS("keep: moments", "keep: runs"));
+    EXPECT_ERROR(2, 7, PROBLEM "kind: estimator\nkeep: moments\n", "keep: moments", "keep: runs");
+    EXPECT_ERROR(4, 9, BASE "timing: solo\nkeep: moments\n", "timing: solo", "keep: runs");
+    EXPECT_ERROR(4, 19, BASE "record: {metrics: [gap, mean_gap]}\naveraging: uniform\n", "mean_gap", "not uniform");
     expect_error_with(NULL, STATUS_NOT_FOUND, 1, 38, "problem: {type: least_squares, data: no_such_data}\n",
                       WORDS("no_such_data"));
 }
@@ -157,6 +170,14 @@ Test(sweep_errors, other_parts)
     EXPECT_ERROR(4, 38, BASE "figures: [{figure: loss_vs_steps, y: los}]\n", "did you mean 'loss'?");
     EXPECT_ERROR(4, 35, BASE "figures: [{figure: loss_vs_steps, teory: 1/t}]\n", "did you mean 'theory'?");
     EXPECT_ERROR(4, 11, BASE "figures: [{x: steps}]\n", "needs its type");
+    EXPECT_ERROR(4, 35, BASE "figures: [{figure: learning_rate, x: steps}]\n", "x goes with the figure loss_vs_steps");
+    EXPECT_ERROR(4, 38, BASE "figures: [{figure: loss_vs_steps, x: seconds}]\n", "needs timing: solo");
+    EXPECT_ERROR(4, 47, BASE "figures: [{figure: loss_vs_steps, x: [epochs, seconds]}]\n", "needs timing: solo");
+    EXPECT_ERROR(4, 38, BASE "figures: [{figure: loss_vs_steps, y: norm2}]\n", "recorded metric 'norm2'", "loss, gap");
+    EXPECT_ERROR(4, 39, BASE "figures: [{figure: loss_vs_steps, x: [[1]]}]\n", "a name or a list of them");
+    EXPECT_ERROR(4, 11, BASE "figures: [variance_vs_m]\n", "variance_vs_m needs kind: estimator");
+    EXPECT_ERROR(4, 10, PROBLEM "kind: estimator\ndraws: 5\nfigures: schedule\n", "schedule needs kind: training");
+    sweep_close(must_open(BASE "timing: solo\nfigures: [{figure: loss_vs_steps, x: seconds}]\n"));
     EXPECT_ERROR(4, 20, BASE "independent_over: [bach_size]\n", "unknown setting 'bach_size'", "'batch_size'");
     EXPECT_ERROR(4, 1, BASE "problem.l2: 4\n", "dotted path may stand under sweep");
     EXPECT_ERROR(1, 1, "- 1\n", "must be a mapping");

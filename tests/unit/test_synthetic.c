@@ -83,13 +83,15 @@ Test(synthetic, numbers_depend_on_the_seed_and_nothing_else)
         struct dataset *other = open_spec(&spec);
         const char *name = types[t]->method.name;
         size_t n = first->train.rows;
-        bool random = strcmp(name, "six_parabolas") && strcmp(name, "absolute_deviations");
+        bool random = strcmp(name, "six_parabolas") && strcmp(name, "absolute_deviations") &&
+                      strcmp(name, "two_parabolas") && strcmp(name, "signs");
         cr_expect(first->synthetic && !first->intercept && !first->standardized && !strcmp(first->name, name));
         cr_expect(!strcmp(first->checksum, again->checksum) &&
                       random == (strcmp(first->checksum, other->checksum) != 0),
                   "%s", name);
+        bool targets = random && strcmp(name, "centres") != 0; /* its targets are all -1 */
         cr_expect(!memcmp(first->y, again->y, n * sizeof(double)), "%s", name);
-        cr_expect(random == (memcmp(first->y, other->y, n * sizeof(double)) != 0), "%s", name);
+        cr_expect(targets == (memcmp(first->y, other->y, n * sizeof(double)) != 0), "%s", name);
         dataset_close(first);
         dataset_close(again);
         dataset_close(other);
@@ -221,6 +223,77 @@ Test(synthetic, mean_estimation_is_centred_and_scaled)
     dataset_close(dataset);
 }
 
+Test(synthetic, centres_are_centred_and_scaled)
+{
+    struct dataset *dataset =
+        open_type(&synthetic_centres, (struct setting[4]){{"n", 41}, {"d", 3}, {"sigma", 2}, {"start_norm", 3}});
+    double mean[3] = {0}, square = 0, cross = 0;
+    for (size_t i = 0; i < 41; i++) {
+        cr_expect(dataset->y[i] == -1);
+        cross += at(dataset, i, 0) * at(dataset, i, 1) / 41;
+        for (size_t j = 0; j < 3; j++) {
+            mean[j] += at(dataset, i, j) / 41;
+            square += at(dataset, i, j) * at(dataset, i, j) / 41;
+        }
+    }
+    for (size_t j = 0; j < 3; j++)
+        cr_expect(fabs(mean[j]) < 1e-15 && fabs(dataset->start[j] - sqrt(3)) < 1e-15 && dataset->truth[j] == 0);
+    cr_expect(fabs(square - 4) < 1e-13 && fabs(cross) > 1e-6 && fabs(cross) < 1.5, "columns are different draws");
+    dataset_close(dataset);
+}
+
+Test(synthetic, two_parabolas_and_signs)
+{
+    struct dataset *dataset = open_type(&synthetic_two_parabolas, (struct setting[4]){{"left", -3.5}, {"right", 0.5}});
+    cr_expect(dataset->train.rows == 2 && at(dataset, 0, 0) == 1 && at(dataset, 1, 0) == 1);
+    cr_expect(dataset->y[0] == -3.5 && dataset->y[1] == 0.5 && dataset->truth[0] == -1.5);
+    dataset_close(dataset);
+    for (size_t n = 1; n < 40; n += 7) {
+        double sum = 0, positive = 0;
+        dataset = open_type(&synthetic_signs, (struct setting[4]){{"n", (double)n}, {"excess", 1}, {"scale", 0.5}});
+        cr_assert(dataset->train.rows == n && dataset->train.cols == 1);
+        for (size_t i = 0; i < n; i++) {
+            cr_expect(fabs(dataset->y[i]) == 0.5 && at(dataset, i, 0) == 1);
+            sum += dataset->y[i];
+            positive += dataset->y[i] > 0;
+        }
+        cr_expect((size_t)positive == n / 2 + 1 && sum == 0.5 * (2 * positive - (double)n));
+        dataset_close(dataset);
+    }
+    struct data_spec spec = spec_for(&synthetic_signs, (struct setting[4]){{"n", 3}, {"excess", 3}});
+    cr_expect(dataset_open(&spec, NULL, &dataset, &error) == STATUS_USAGE && strstr(error.message, "excess"));
+}
+
+/* P(y = 1 | a) = Phi(a.w / noise). */
+Test(synthetic, probit_labels_follow_their_probabilities)
+{
+    enum { COUNT = 20000 };
+    struct dataset *dataset = open_type(&synthetic_probit_model, (struct setting[4]){{"n", COUNT}, {"noise", 1}});
+    double score = 0, slope = 0, variance = 0, slope_variance = 0, moment[3][3] = {{0}};
+    cr_assert(dataset->train.rows == COUNT && dataset->train.cols == 3 && dataset->classes == 2);
+    cr_expect(dataset->truth[0] == 1 && dataset->truth[1] == -1 && dataset->truth[2] == 0.5);
+    for (size_t i = 0; i < COUNT; i++) {
+        double z = at(dataset, i, 0) - at(dataset, i, 1) + 0.5 * at(dataset, i, 2), p = 0.5 * erfc(-z / sqrt(2));
+        double surprise = (dataset->y[i] > 0) - p;
+        score += surprise;
+        slope += surprise * z;
+        variance += p * (1 - p);
+        slope_variance += p * (1 - p) * z * z;
+        for (size_t j = 0; j < 3; j++)
+            for (size_t k = 0; k < 3; k++)
+                moment[j][k] += at(dataset, i, j) * at(dataset, i, k) / COUNT;
+    }
+    cr_expect(fabs(score) < 5 * sqrt(variance) && fabs(slope) < 5 * sqrt(slope_variance));
+    for (size_t j = 0; j < 3; j++)
+        for (size_t k = 0; k < 3; k++)
+            cr_expect(fabs(moment[j][k] - (j == k)) < 5 * sqrt((j == k ? 2.0 : 1.0) / COUNT));
+    dataset_close(dataset);
+    dataset = open_type(&synthetic_probit_model, (struct setting[4]){{"n", 200}, {"noise", 0}});
+    for (size_t i = 0; i < 200; i++)
+        cr_expect(dataset->y[i] * matrix_row_dot(&dataset->train, i, dataset->truth) > 0);
+    dataset_close(dataset);
+}
+
 /* Centre, curvature and the law's start from the stored row and target. */
 Test(synthetic, parabolas_are_where_they_should_be)
 {
@@ -312,10 +385,18 @@ Test(synthetic, truth_follows_the_coordinates)
 Test(synthetic, golden_checksums)
 {
     static const char *const golden[][2] = {
-        {"gaussian_least_squares", "7e7c2dc422ed2380"}, {"logistic_model", "58bbb927ec23c5ee"},
-        {"sparse_logistic", "448e829613b29828"},        {"sparse_least_squares", "83876983d9c3e746"},
-        {"mean_estimation", "152a2c955325a376"},        {"weighted_parabolas", "d9d1000844c11df8"},
-        {"six_parabolas", "798613abae17070e"},          {"absolute_deviations", "99d15a93d63dca8a"},
+        {"gaussian_least_squares", "7e7c2dc422ed2380"},
+        {"logistic_model", "58bbb927ec23c5ee"},
+        {"sparse_logistic", "448e829613b29828"},
+        {"sparse_least_squares", "83876983d9c3e746"},
+        {"mean_estimation", "152a2c955325a376"},
+        {"weighted_parabolas", "d9d1000844c11df8"},
+        {"six_parabolas", "798613abae17070e"},
+        {"absolute_deviations", "99d15a93d63dca8a"},
+        {"centres", "1f51ee11be1537d2"},
+        {"two_parabolas", "580c0128ebf87c29"},
+        {"signs", "acb2c022a62c8386"},
+        {"probit_model", "1ccc7aeafeb094a4"},
     };
     cr_assert(sizeof golden / sizeof golden[0] == TYPES);
     for (size_t t = 0; t < TYPES; t++) {

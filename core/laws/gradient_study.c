@@ -1,0 +1,303 @@
+/* See the header. Everything is written for reading: one pass per batch, the definitions as they stand. */
+#include "laws/gradient_study.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stats.h"
+
+/* ---- gradients from the definitions ---- */
+
+static enum status check_problem(const struct problem *problem, struct error *error)
+{
+    if (problem->l1 > 0 || isfinite(problem->radius))
+        return error_set(error, STATUS_UNSUPPORTED, "a study of gradients takes no l1 and no radius");
+    return STATUS_OK;
+}
+
+/* gradient[d] += weight grad f_i(x), l2 included. */
+static void add_gradient(const struct problem *problem, const double *x, size_t i, double weight, double *gradient)
+{
+    const struct matrix *a = &problem->data->train;
+    const double slope = problem->type->scalar->slope(matrix_row_dot(a, i, x), problem->data->y[i]);
+    matrix_row_axpy(a, i, weight * slope, gradient);
+    for (size_t j = 0; j < problem_penalized(problem); j++)
+        gradient[j] += weight * problem->l2 * x[j];
+}
+
+static void mean_gradient(const struct problem *problem, const double *x, double *gradient)
+{
+    const size_t n = problem->data->train.rows;
+    memset(gradient, 0, problem_dim(problem) * sizeof *gradient);
+    for (size_t i = 0; i < n; i++)
+        add_gradient(problem, x, i, 1.0 / (double)n, gradient);
+}
+
+static double dot(size_t d, const double *x, const double *y)
+{
+    double sum = 0;
+    for (size_t j = 0; j < d; j++)
+        sum += x[j] * y[j];
+    return sum;
+}
+
+static double *doubles(size_t count, struct error *error)
+{
+    double *array = calloc(count ? count : 1, sizeof *array);
+    if (!array)
+        error_memory(error, count * sizeof *array, "a study of gradients");
+    return array;
+}
+
+static double standard_error(const struct moments *moments)
+{
+    const double count = (double)moments->count;
+    return count > 1 ? sqrt(moments->m2 / (count - 1) / count) : 0;
+}
+
+/* ---- epochs of a sampler ---- */
+
+struct epochs {
+    const struct epoch_sampling *sampling;
+    struct sampler sampler;
+    uint32_t *index, *size; /* [n], [batches]: of the epoch drawn last */
+    size_t batches;
+    size_t words;
+};
+
+static enum status epochs_open(const struct epoch_sampling *sampling, size_t n, struct epochs *out, struct error *error)
+{
+    const struct sampler_type *type = sampling->type;
+    if (!type->by_epoch)
+        return error_set(error, STATUS_USAGE, "%s does not go through the samples epoch by epoch", type->method.name);
+    *out = (struct epochs){.sampling = sampling,
+                           .batches = sampler_steps_per_epoch(type, n, sampling->batch_size, sampling->keep_last)};
+    out->words = type->scratch_words ? type->scratch_words(n, sampling->batch_size) : 0;
+    out->sampler = (struct sampler){.type = type,
+                                    .values = sampling->values,
+                                    .n = (uint32_t)n,
+                                    .batch_size = sampling->batch_size,
+                                    .keep_last = sampling->keep_last,
+                                    .scratch = calloc(out->words + 1, sizeof(uint32_t))};
+    out->index = malloc(out->batches * sampler_max_batch(type, n, sampling->batch_size) * sizeof *out->index);
+    out->size = malloc(out->batches * sizeof *out->size);
+    if (!out->sampler.scratch || !out->index || !out->size)
+        return error_memory(error, (out->words + n + out->batches) * sizeof(uint32_t), "the draws of an epoch");
+    return STATUS_OK;
+}
+
+static void epochs_close(struct epochs *epochs)
+{
+    free(epochs->sampler.scratch);
+    free(epochs->index);
+    free(epochs->size);
+}
+
+/* A stream of its own for each epoch: also an order that serves all epochs of a run is then drawn anew. */
+static void epochs_draw(struct epochs *epochs, uint64_t number)
+{
+    const struct epoch_sampling *s = epochs->sampling;
+    epochs->sampler.stream = rng_stream(s->seed, RNG_LAW, s->group, number);
+    memset(epochs->sampler.scratch, 0, epochs->words * sizeof *epochs->sampler.scratch);
+    s->type->draw(&epochs->sampler, 0, epochs->batches, epochs->index, epochs->size);
+}
+
+/* ---- two batches, and all of them ---- */
+
+/* What is exact: tr Sigma/(n-1) and u'Sigma u/(n-1), and the mean size of a sample's gradient. */
+static double exact_part(const struct problem *problem, const double *x, const double *gradient, const double *unit,
+                         double *one, struct epoch_study *out)
+{
+    const size_t n = problem->data->train.rows, d = problem_dim(problem);
+    double trace = 0, along = 0, size = 0;
+    for (size_t i = 0; i < n; i++) {
+        memset(one, 0, d * sizeof *one);
+        add_gradient(problem, x, i, 1, one);
+        size += sqrt(dot(d, one, one)) / (double)n;
+        for (size_t j = 0; j < d; j++)
+            one[j] -= gradient[j];
+        double projection = dot(d, unit, one);
+        trace += dot(d, one, one) / (double)n;
+        along += projection * projection / (double)n;
+    }
+    out->covariance_predicted = n > 1 ? -trace / (double)(n - 1) : 0;
+    out->along_predicted = n > 1 ? -along / (double)(n - 1) : 0;
+    return size;
+}
+
+enum status gradient_study_epochs(const struct problem *problem, const double *x, const struct epoch_sampling *sampling,
+                                  uint64_t epochs, struct epoch_study *out, struct error *error)
+{
+    const size_t n = problem->data->train.rows, d = problem_dim(problem);
+    struct epochs drawn = {0};
+    struct moments product = {0}, projection = {0};
+    *out = (struct epoch_study){.epochs = epochs, .covariance = NAN, .along = NAN};
+    enum status status = check_problem(problem, error);
+    double *gradient = status ? NULL : doubles(6 * d, error);
+    if (!gradient)
+        return status ? status : STATUS_MEMORY;
+    double *unit = gradient + d, *one = unit + d, *mean = one + d, *deviation[2] = {mean + d, mean + 2 * d};
+    mean_gradient(problem, x, gradient);
+    const double norm = sqrt(dot(d, gradient, gradient));
+    for (size_t j = 0; j < d && norm > 0; j++)
+        unit[j] = gradient[j] / norm;
+    const double size = exact_part(problem, x, gradient, unit, one, out);
+    out->rounding = 4 * DBL_EPSILON * (double)n * size;
+    status = epochs_open(sampling, n, &drawn, error);
+    out->batches = drawn.batches;
+    for (uint64_t k = 0; k < epochs && !status; k++) {
+        const uint32_t *index = drawn.index;
+        epochs_draw(&drawn, k);
+        memset(mean, 0, d * sizeof *mean);
+        for (size_t b = 0; b < drawn.batches; b++) {
+            memset(one, 0, d * sizeof *one);
+            for (size_t r = 0; r < drawn.size[b]; r++)
+                add_gradient(problem, x, *index++, 1.0 / (double)drawn.size[b], one);
+            for (size_t j = 0; j < d; j++) {
+                mean[j] += (double)drawn.size[b] / (double)n * one[j];
+                if (b < 2)
+                    deviation[b][j] = one[j] - gradient[j];
+            }
+        }
+        for (size_t j = 0; j < d; j++)
+            mean[j] -= gradient[j];
+        out->deviation = fmax(out->deviation, sqrt(dot(d, mean, mean)));
+        moments_add(&product, dot(d, deviation[0], deviation[1]));
+        moments_add(&projection, dot(d, unit, deviation[0]) * dot(d, unit, deviation[1]));
+    }
+    if (!status && drawn.batches > 1) {
+        out->covariance = product.mean;
+        out->covariance_se = standard_error(&product);
+        out->along = projection.mean;
+        out->along_se = standard_error(&projection);
+    }
+    epochs_close(&drawn);
+    free(gradient);
+    return status;
+}
+
+/* ---- the bias along an epoch ---- */
+
+/* step[d] := grad f_i(x); excess[d] += weight (step - grad f(x)). gradient[d] is scratch. */
+static void add_excess(const struct problem *problem, const double *x, size_t i, double weight, double *step,
+                       double *gradient, double *excess)
+{
+    const size_t d = problem_dim(problem);
+    mean_gradient(problem, x, gradient);
+    memset(step, 0, d * sizeof *step);
+    add_gradient(problem, x, i, 1, step);
+    for (size_t j = 0; j < d; j++)
+        excess[j] += weight * (step[j] - gradient[j]);
+}
+
+/* A node of the tree of orders: the samples of `used` have been taken and led to x[k][d]; weight = (n-k)!/n!. */
+static void visit(const struct problem *problem, double eta, unsigned used, size_t k, double weight, double *x,
+                  double *step, double *bias)
+{
+    const size_t n = problem->data->train.rows, d = problem_dim(problem);
+    const double *at = x + k * d;
+    double *next = x + (k + 1) * d;
+    for (size_t i = 0; i < n; i++) {
+        if (used >> i & 1)
+            continue;
+        const double share = weight / (double)(n - k);
+        add_excess(problem, at, i, share, step, step + d, bias + k * d);
+        for (size_t j = 0; j < d; j++)
+            next[j] = at[j] - eta * step[j];
+        if (k + 1 < n)
+            visit(problem, eta, used | 1U << i, k + 1, share, x, step, bias);
+    }
+}
+
+enum status gradient_study_epoch_bias(const struct problem *problem, const double *x, double eta, double *bias,
+                                      struct error *error)
+{
+    const size_t n = problem->data->train.rows, d = problem_dim(problem);
+    enum status status = check_problem(problem, error);
+    if (!status && n > BIAS_SAMPLES_MAX)
+        status = error_set(error, STATUS_UNSUPPORTED, "%zu samples have too many orders to try; %d are possible", n,
+                           BIAS_SAMPLES_MAX);
+    double *path = status ? NULL : doubles((n + 3) * d, error);
+    if (!path)
+        return status ? status : STATUS_MEMORY;
+    memcpy(path, x, d * sizeof *x);
+    memset(bias, 0, n * d * sizeof *bias);
+    visit(problem, eta, 0, 0, 1, path, path + (n + 1) * d, bias);
+    free(path);
+    return STATUS_OK;
+}
+
+enum status gradient_study_epoch_bias_sampled(const struct problem *problem, const double *x, double eta,
+                                              const struct epoch_sampling *sampling, uint64_t epochs, double *bias,
+                                              double *se, struct error *error)
+{
+    const size_t n = problem->data->train.rows, d = problem_dim(problem);
+    struct epochs drawn = {0};
+    struct moments *moments = calloc(n * d, sizeof *moments);
+    double *at = doubles(4 * d, error);
+    enum status status = moments && at ? check_problem(problem, error) : error_memory(error, 0, "a study of gradients");
+    if (!status && sampling->batch_size != 1)
+        status =
+            error_set(error, STATUS_USAGE, "the bias along an epoch is that of single samples, not of batches of %zu",
+                      sampling->batch_size);
+    if (!status)
+        status = epochs_open(sampling, n, &drawn, error);
+    for (uint64_t e = 0; e < epochs && !status; e++) {
+        double *step = at + d, *gradient = step + d, *excess = gradient + d;
+        epochs_draw(&drawn, e);
+        memcpy(at, x, d * sizeof *x);
+        for (size_t k = 0; k < n; k++) {
+            memset(excess, 0, d * sizeof *excess);
+            add_excess(problem, at, drawn.index[k], 1, step, gradient, excess);
+            for (size_t j = 0; j < d; j++) {
+                moments_add(&moments[k * d + j], excess[j]);
+                at[j] -= eta * step[j];
+            }
+        }
+    }
+    for (size_t k = 0; k < n * d && !status; k++) {
+        bias[k] = moments[k].mean;
+        se[k] = standard_error(&moments[k]);
+    }
+    epochs_close(&drawn);
+    free(moments);
+    free(at);
+    return status;
+}
+
+/* sum[d] += weight H_i v */
+static void add_curvature(const struct problem *problem, const double *x, size_t i, const double *v, double weight,
+                          double *sum)
+{
+    const struct matrix *a = &problem->data->train;
+    const double curvature = problem->type->scalar->curvature(matrix_row_dot(a, i, x), problem->data->y[i]);
+    matrix_row_axpy(a, i, weight * curvature * matrix_row_dot(a, i, v), sum);
+}
+
+enum status gradient_study_bias_slope(const struct problem *problem, const double *x, double eta, double *slope,
+                                      struct error *error)
+{
+    const size_t n = problem->data->train.rows, d = problem_dim(problem);
+    enum status status = check_problem(problem, error);
+    if (!status && !problem->type->scalar->curvature)
+        status = error_set(error, STATUS_UNSUPPORTED, "%s is not twice differentiable", problem->type->method.name);
+    double *gradient = status ? NULL : doubles(2 * d, error);
+    if (!gradient)
+        return status ? status : STATUS_MEMORY;
+    double *one = gradient + d;
+    const double weight = n > 1 ? eta / (double)(n - 1) / (double)n : 0;
+    memset(slope, 0, d * sizeof *slope);
+    mean_gradient(problem, x, gradient);
+    /* mean (H_i - H) g_i = mean H_i (g_i - g); the l2 part of the Hessians cancels */
+    for (size_t i = 0; i < n; i++) {
+        memset(one, 0, d * sizeof *one);
+        add_gradient(problem, x, i, 1, one);
+        for (size_t j = 0; j < d; j++)
+            one[j] -= gradient[j];
+        add_curvature(problem, x, i, one, weight, slope);
+    }
+    free(gradient);
+    return STATUS_OK;
+}
