@@ -263,7 +263,7 @@ static enum status draw_batches(struct estimator *e, const atomic_bool *stop, st
 
 /* ---- results ---- */
 
-double estimator_standard_error(const struct moments *moments, uint64_t count)
+double estimator_standard_error(const struct mean_square *moments, uint64_t count)
 {
     return count > 1 ? sqrt(moments->squares / (double)(count - 1) / (double)count) : 0;
 }

@@ -10,7 +10,7 @@
 
 enum { BIAS_DIM = 256 };
 
-struct moments {
+struct mean_square {
     double mean, squares; /* of count values: their mean and sum of squared deviations from it */
 };
 
@@ -48,10 +48,10 @@ struct estimator {
     double *hits;         /* [d]: draws that touched the column; NULL when every draw counts for all */
     uint64_t *stamp;      /* [d]: the last draw that touched the column, from 1 */
     uint32_t *touched;    /* [d] */
-    struct moments square, projection, direction[ESTIMATOR_DIRECTIONS];
+    struct mean_square square, projection, direction[ESTIMATOR_DIRECTIONS];
     double *covariance;                 /* [d][d] sums, lower triangle; NULL: d is too large */
     double *velocity;                   /* [padded]: v; NULL: batch gradients are studied */
-    struct moments lag[ESTIMATOR_LAGS]; /* of d_t.d_{t+k} - beta^k |d_t|^2, d = (1-beta) v less its expectation */
+    struct mean_square lag[ESTIMATOR_LAGS]; /* of d_t.d_{t+k} - beta^k |d_t|^2, d = (1-beta) v less its expectation */
 };
 
 static inline bool along_gradient(const struct estimator *e, size_t direction)
@@ -59,7 +59,7 @@ static inline bool along_gradient(const struct estimator *e, size_t direction)
     return direction == 0 && e->norm > 0;
 }
 
-static inline void add_value(struct moments *moments, double value, double inverse_count)
+static inline void add_value(struct mean_square *moments, double value, double inverse_count)
 {
     double deviation = value - moments->mean;
     moments->mean += deviation * inverse_count;
@@ -67,7 +67,7 @@ static inline void add_value(struct moments *moments, double value, double inver
 }
 
 /* Standard error of the mean of those values. */
-double estimator_standard_error(const struct moments *moments, uint64_t count);
+double estimator_standard_error(const struct mean_square *moments, uint64_t count);
 
 /* estimator.c: e->sum[padded] := rows times the gradient of a batch; the deviation in e->deviation[d] counts as a draw.
  */

@@ -364,18 +364,9 @@ static void lazy_advance(struct lane_block *b, size_t count)
 
 static void lazy_touched_norm2(const struct lane_block *b, double *norm2)
 {
-    const struct matrix *a = b->a;
-    double *sum = b->factor; /* free: lazy forms do not project */
-    memset(norm2, 0, b->width * sizeof *norm2);
-    for (size_t r = 0; r < b->lazy->batch_size; r++) {
-        memset(sum, 0, b->width * sizeof *sum);
-        for (size_t p = a->row[b->lazy->batch[r]]; p < a->row[b->lazy->batch[r] + 1]; p++)
-            sparse_add_square(b->x + a->column[p] * b->width, a->column[p] < b->penalized ? b->lazy->scale : NULL,
-                              b->width, sum);
-        for (size_t k = 0; k < b->width; k++)
-            if (!(sum[k] <= norm2[k]) && !isnan(norm2[k])) /* NaN comes in and stays */
-                norm2[k] = sum[k];
-    }
+    const struct lazy_state *lazy = b->lazy;
+    sparse_touched_norm2(b->a, lazy->batch, lazy->batch_size, b->x, b->width, b->penalized, lazy->scale,
+                         b->factor /* free: lazy forms do not project */, norm2);
 }
 
 static const struct lazy_type lazy = {

@@ -3,6 +3,7 @@
 #ifndef SGDLAB_SPARSE_H
 #define SGDLAB_SPARSE_H
 
+#include "data/matrix.h"
 #include "kernels/dense.h"
 
 ALWAYS_INLINE void sparse_forward_1(const double *value, const uint32_t *column, size_t count, const double *x,
@@ -60,6 +61,22 @@ ALWAYS_INLINE void sparse_add_square(const double *x, const double *scale, size_
         if (scale)
             v = v_mul(v, v_load(scale + k));
         v_store(sum + k, v_fma(v, v, v_load(sum + k)));
+    }
+}
+
+/* norm2[lanes] = the largest of the batch's rows' sums of x^2 over their own coordinates; the first `penalized` ones
+ * are scale x (NULL: x). sum: scratch [lanes]. */
+static inline void sparse_touched_norm2(const struct matrix *a, const uint32_t *batch, size_t rows, const double *x,
+                                        size_t width, size_t penalized, const double *scale, double *sum, double *norm2)
+{
+    memset(norm2, 0, width * sizeof *norm2);
+    for (size_t r = 0; r < rows; r++) {
+        memset(sum, 0, width * sizeof *sum);
+        for (size_t p = a->row[batch[r]]; p < a->row[batch[r] + 1]; p++)
+            sparse_add_square(x + a->column[p] * width, a->column[p] < penalized ? scale : NULL, width, sum);
+        for (size_t k = 0; k < width; k++)
+            if (!(sum[k] <= norm2[k]) && !isnan(norm2[k])) /* NaN comes in and stays */
+                norm2[k] = sum[k];
     }
 }
 

@@ -20,7 +20,7 @@ ALWAYS_INLINE vd loss_value(vd z, vd y)
 const struct problem_type PER_ISA(problem_least_squares) = {
     .method = {.name = "least_squares",
                .summary = "(a.x - b)^2/2, mean over samples (note the 1/2: the gradient is (a.x - b) a)",
-               .revision = 1},
+               .revision = 2},
     .task = TASK_REGRESSION,
     .scalar = &scalar_loss_squares,
     .vector = &vector_loss,
@@ -31,7 +31,7 @@ const struct problem_type PER_ISA(problem_least_squares) = {
 const struct problem_type PER_ISA(problem_lasso) = {
     .method = {.name = "lasso",
                .summary = "(a.x - b)^2/2, mean over samples, plus l1 |x|_1 with l1 > 0",
-               .revision = 1},
+               .revision = 2},
     .task = TASK_REGRESSION,
     .scalar = &scalar_loss_squares,
     .vector = &vector_loss,

@@ -24,7 +24,7 @@ ALWAYS_INLINE vd loss_value(vd z, vd y)
 const struct problem_type PER_ISA(problem_logistic_regression) = {
     .method = {.name = "logistic_regression",
                .summary = "log(1 + exp(-y a.x)), mean over samples, y = -1 or +1",
-               .revision = 1},
+               .revision = 2},
     .task = TASK_BINARY,
     .scalar = &scalar_loss_logistic,
     .vector = &vector_loss,
