@@ -50,14 +50,17 @@ ALWAYS_INLINE vd short_spread(vd lanes, int unit)
 static void short_turn(struct lane_block *b, double *rows, bool back)
 {
     enum { PER_UNIT = VL / SHORT_UNITS };
-    for (size_t k = 0; k < b->width; k++) {
-        double *lane = rows + k / PER_UNIT * (2 * VL) + k % PER_UNIT * 4, *x = b->x + k;
-        for (size_t j = 0; j < b->dim; j++) {
-            double *at = lane + j / 4 * VL + j % 4;
-            if (back)
-                x[j * b->width] = *at;
-            else
-                *at = x[j * b->width];
+    for (size_t first = 0; first < b->dim; first += 4) {
+        const size_t end = b->dim - first < 4 ? b->dim - first : 4;
+        for (size_t k = 0; k < b->width; k++) {
+            double *at = rows + (k / PER_UNIT * 2 + first / 4) * VL + k % PER_UNIT * 4;
+            double *x = b->x + first * b->width + k;
+            for (size_t j = 0; j < end; j++) {
+                if (back)
+                    x[j * b->width] = at[j];
+                else
+                    at[j] = x[j * b->width];
+            }
         }
     }
 }
