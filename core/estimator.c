@@ -77,26 +77,26 @@ static enum status open_arrays(struct estimator *e, double **block, struct error
 }
 
 /* Every kind but `after` is a start, with noise of its own. */
-static enum status freeze(struct estimator *e, const atomic_bool *stop, struct error *error)
+enum status estimator_point(const struct run_request *of, const atomic_bool *stop, double *x, struct error *error)
 {
-    const struct run_config *c = e->request->config;
+    const struct run_config *c = of->config;
     const bool optimum = c->at == AT_OPTIMUM || c->at == AT_OPTIMUM_GAUSSIAN;
     const struct reference *reference = c->reference;
     if (c->at == AT_AFTER)
-        return run_last_iterate(e->request, stop, e->x, error);
+        return run_last_iterate(of, stop, x, error);
     if (optimum && (!reference || !reference->exists))
         return error_set(error, STATUS_USAGE, "at: optimum, but this problem has none: %s",
                          reference ? reference->reason : "it was not solved");
     struct run_config place = *c;
-    struct run_request request = *e->request;
+    struct run_request request = *of;
     request.config = &place;
     if (c->at == AT_OPTIMUM)
         place.start = (struct start){.kind = START_OPTIMUM};
     else if (c->at != AT_START)
         place.start = (struct start){.kind = START_GAUSSIAN, .scale = c->at_scale};
-    enum status status = run_start(&request, e->x, 1, error);
-    for (size_t j = 0; !status && c->at == AT_OPTIMUM_GAUSSIAN && j < e->d; j++)
-        e->x[j] += reference->x[j];
+    enum status status = run_start(&request, x, 1, error);
+    for (size_t j = 0; !status && c->at == AT_OPTIMUM_GAUSSIAN && j < problem_dim(&c->problem); j++)
+        x[j] += reference->x[j];
     return status;
 }
 
@@ -348,7 +348,7 @@ enum status estimator_run(const struct run_request *request, const atomic_bool *
     *result = (struct estimator_result){0};
     enum status status = open_arrays(&e, &block, error);
     if (!status)
-        status = freeze(&e, stop, error);
+        status = estimator_point(request, stop, e.x, error);
     if (!status)
         status = estimator_exact(&e, error);
     if (!status)

@@ -63,6 +63,9 @@ struct estimator_result {
 /* The momentum of the configuration's update rule; 0 where it has none. */
 double config_momentum(const struct run_config *config);
 
+/* The iterate x[d] at which a run is frozen (`at`). Errors as below. */
+enum status estimator_point(const struct run_request *request, const atomic_bool *stop, double *x, struct error *error);
+
 /* One estimator run. The numbers depend on the request alone, not on threads. STATUS_USAGE: frozen at an optimum that
  * does not exist; STATUS_NUMERICAL: the training before diverges, or gradients at x are not finite; STATUS_INTERRUPTED
  * soon after *stop. Free the result with estimator_result_free. */

@@ -22,8 +22,8 @@ static bool parse_sum(struct parser *parser);
 static bool fail(struct parser *parser, const char *message)
 {
     error_set(parser->error, STATUS_USAGE,
-              "'%.60s' is no count: %s (a count is a whole number or arithmetic on n: "
-              "numbers, n, + - * / and parentheses)",
+              "'%.60s' is no count: %s (a count is a whole number or arithmetic on n and m: "
+              "numbers, n, m, + - * / and parentheses)",
               parser->start, message);
     return false;
 }
@@ -56,10 +56,10 @@ static bool parse_atom(struct parser *parser)
         parser->depth--;
         return good;
     }
-    if (c == 'n' && !isalnum((unsigned char)parser->at[1]) && parser->at[1] != '_') {
+    if ((c == 'n' || c == 'm') && !isalnum((unsigned char)parser->at[1]) && parser->at[1] != '_') {
         parser->at++;
-        parser->out->uses_n = true;
-        return emit(parser, 'n', 0.0);
+        *(c == 'n' ? &parser->out->uses_n : &parser->out->uses_m) = true;
+        return emit(parser, c, 0.0);
     }
     if (c == '(') {
         if (++parser->depth > DEPTH_MAX)
@@ -82,7 +82,7 @@ static bool parse_atom(struct parser *parser)
         parser->at = end;
         return emit(parser, '#', value);
     }
-    return fail(parser, c ? "a number, n or ( is expected" : "it ends too early");
+    return fail(parser, c ? "a number, n, m or ( is expected" : "it ends too early");
 }
 
 /* product: two levels of left-associative operators share this loop. */
@@ -121,18 +121,18 @@ enum status expression_parse(const char *text, struct expression *out, size_t *o
     freelocale(parser.locale);
     if (offset)
         *offset = (size_t)(parser.at - text);
-    out->literal = out->count == 1 && !out->uses_n;
+    out->literal = out->count == 1 && !out->uses_n && !out->uses_m;
     return good ? STATUS_OK : STATUS_USAGE;
 }
 
-double expression_value(const struct expression *expression, double n)
+double expression_value(const struct expression *expression, double n, double m)
 {
     double stack[EXPRESSION_STEPS_MAX] = {0}; /* so that no steps at all are 0 */
     size_t top = 0;
     for (size_t i = 0; i < expression->count; i++) {
         char action = expression->step[i].action;
-        if (action == '#' || action == 'n') {
-            stack[top++] = action == 'n' ? n : expression->step[i].number;
+        if (action == '#' || action == 'n' || action == 'm') {
+            stack[top++] = action == 'n' ? n : action == 'm' ? m : expression->step[i].number;
             continue;
         }
         if (action == '~') {
@@ -148,9 +148,9 @@ double expression_value(const struct expression *expression, double n)
     return stack[0];
 }
 
-double expression_count(const struct expression *expression, double n)
+double expression_count(const struct expression *expression, double n, double m)
 {
-    double value = expression_value(expression, n);
+    double value = expression_value(expression, n, m);
     if (!isfinite(value))
         return NAN;
     return fmax(floor(value + 1e-12 * fabs(value)), 1.0);

@@ -114,58 +114,72 @@ static enum status read_cells(struct store *store, struct request *r, struct err
     return status;
 }
 
-static size_t distinct(const struct figure *f, enum trait trait)
+/* Texts, each once, in the order of their first appearance. */
+struct words {
+    char (*text)[LABEL_MAX];
+    size_t count;
+};
+
+/* The number of a text, which is added when it is new and there is room for `most` of them. */
+static size_t word_number(struct words *words, const char *text, size_t most)
 {
-    char text[LABEL_MAX], other[LABEL_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < f->cells && count <= CURVES_MAX; i++) {
-        bool seen = false;
-        trait_text(&f->cell[i], trait, text);
-        if (!text[0] && trait == TRAIT_SAMPLING) /* full batches are told by their size */
-            continue;
-        for (size_t j = 0; j < i && !seen; j++) {
-            trait_text(&f->cell[j], trait, other);
-            seen = strcmp(text, other) == 0;
-        }
-        count += !seen;
-    }
-    return count;
+    size_t i = 0;
+    while (i < words->count && strcmp(words->text[i], text) != 0)
+        i++;
+    if (i == words->count && i < most)
+        snprintf(words->text[words->count++], LABEL_MAX, "%s", text);
+    return i;
 }
 
-/* Numbers panels and curves in the order of the cells; returns the largest number of curves of a panel. */
-static size_t number_cells(struct figure *f)
+/* Different values of a trait, CURVES_MAX + 1 standing for more. */
+static size_t distinct(const struct figure *f, enum trait trait)
 {
-    char label[LABEL_MAX], other[LABEL_MAX];
-    size_t most = 0;
-    f->panels = f->curves = 0;
+    char text[LABEL_MAX], found[CURVES_MAX + 1][LABEL_MAX];
+    struct words words = {.text = found};
     for (size_t i = 0; i < f->cells; i++) {
-        size_t j;
+        trait_text(&f->cell[i], trait, text);
+        if (text[0] || trait != TRAIT_SAMPLING) /* full batches are told by their size */
+            word_number(&words, text, CURVES_MAX + 1);
+    }
+    return words.count;
+}
+
+/* Curves in the fullest panel. */
+static enum status most_curves(const struct figure *f, size_t *most, struct error *error)
+{
+    bool *seen = calloc(f->panels * f->curves, sizeof *seen);
+    size_t *curves = calloc(f->panels, sizeof *curves);
+    *most = 0;
+    for (size_t i = 0; seen && curves && i < f->cells; i++) {
+        bool *here = &seen[f->cell[i].panel * f->curves + f->cell[i].curve];
+        size_t now = curves[f->cell[i].panel] += !*here;
+        *here = true;
+        *most = now > *most ? now : *most;
+    }
+    enum status status = seen && curves ? STATUS_OK : error_memory(error, f->panels * f->curves, "a figure");
+    free(seen);
+    free(curves);
+    return status;
+}
+
+/* Numbers panels and curves in the order of the cells. */
+static enum status number_cells(struct figure *f, size_t *most, struct error *error)
+{
+    char label[LABEL_MAX];
+    struct words panels = {.text = malloc(f->cells * sizeof *panels.text)};
+    struct words curves = {.text = malloc(f->cells * sizeof *curves.text)};
+    bool room = panels.text && curves.text;
+    for (size_t i = 0; room && i < f->cells; i++) {
         panel_label(f, &f->cell[i], label);
-        for (j = 0; j < i; j++) {
-            panel_label(f, &f->cell[j], other);
-            if (strcmp(label, other) == 0)
-                break;
-        }
-        f->cell[i].panel = j < i ? f->cell[j].panel : f->panels++;
+        f->cell[i].panel = word_number(&panels, label, f->cells);
         curve_label(f, &f->cell[i], label);
-        for (j = 0; j < i; j++) {
-            curve_label(f, &f->cell[j], other);
-            if (strcmp(label, other) == 0)
-                break;
-        }
-        f->cell[i].curve = j < i ? f->cell[j].curve : f->curves++;
+        f->cell[i].curve = word_number(&curves, label, f->cells);
     }
-    for (size_t p = 0; p < f->panels; p++) {
-        size_t in_panel = 0;
-        for (size_t c = 0; c < f->curves; c++)
-            for (size_t i = 0; i < f->cells; i++)
-                if (f->cell[i].panel == p && f->cell[i].curve == c) {
-                    in_panel++;
-                    break;
-                }
-        most = in_panel > most ? in_panel : most;
-    }
-    return most;
+    f->panels = panels.count;
+    f->curves = curves.count;
+    free(panels.text);
+    free(curves.text);
+    return room ? most_curves(f, most, error) : error_memory(error, 2 * f->cells * LABEL_MAX, "the words of a figure");
 }
 
 static bool constant_in_panels(const struct figure *f, enum trait trait)
@@ -207,8 +221,9 @@ static void shorten(struct figure *f)
 
 /* Problems and data have panels of their own; further traits, the ones with the fewest values first, while a panel has
  * too many curves and one more trait is left to tell them. */
-static void arrange(struct figure *f, const struct figure_type *type)
+static enum status arrange(struct figure *f, const struct figure_type *type, struct error *error)
 {
+    size_t most;
     shorten(f);
     for (int t = 0; t < TRAIT_COUNT; t++) {
         f->varies[t] = distinct(f, (enum trait)t) > 1;
@@ -221,7 +236,8 @@ static void arrange(struct figure *f, const struct figure_type *type)
     }
     for (int t = TRAIT_SCHEDULE; type->estimator && t <= TRAIT_AVERAGING; t++)
         f->silent[t] = true;
-    while (number_cells(f) > CURVES_WANTED) {
+    enum status status;
+    while ((status = number_cells(f, &most, error)) == STATUS_OK && most > CURVES_WANTED) {
         int best = -1, left = 0;
         size_t fewest = SIZE_MAX;
         for (int t = 0; t < TRAIT_COUNT; t++) {
@@ -238,10 +254,12 @@ static void arrange(struct figure *f, const struct figure_type *type)
             break;
         f->facet[best] = true;
     }
+    if (status != STATUS_OK)
+        return status;
     /* What is the same all over each panel is said above it. */
     for (int t = 0; t < TRAIT_COUNT; t++)
         f->facet[t] = f->facet[t] || (f->varies[t] && constant_in_panels(f, (enum trait)t));
-    number_cells(f);
+    status = number_cells(f, &most, error);
     int told = 0, number = 0;
     for (int t = 0; t < TRAIT_COUNT; t++)
         if (f->varies[t] && !f->facet[t]) {
@@ -249,6 +267,7 @@ static void arrange(struct figure *f, const struct figure_type *type)
             number += t == TRAIT_RATE || t == TRAIT_BATCH || t == TRAIT_L2;
         }
     f->sequential = told == 1 && number == 1;
+    return status;
 }
 
 /* ---- from an entry of `figures:` to figures ---- */
@@ -293,10 +312,9 @@ static enum status draw_pages(const struct request *r, const struct figure_type 
         return error_memory(error, 2 * r->cells * sizeof *cells, "the cells of a figure");
     memcpy(cells, r->cell, r->cells * sizeof *cells);
     all.cell = cells;
-    arrange(&all, type);
+    enum status status = arrange(&all, type, error);
     const size_t step = type->alone ? 1 : PANELS_PER_FIGURE;
-    enum status status = STATUS_OK;
-    if (all.curves > CURVES_MAX) {
+    if (status == STATUS_OK && all.curves > CURVES_MAX) {
         char reason[160];
         snprintf(reason, sizeof reason,
                  "%zu curves are too many to tell apart; sweep less, or make a figure of final values", all.curves);

@@ -276,7 +276,9 @@ void script_curves(FILE *out, const struct figure *f)
 /* The steps at which the cells end: T[cell + 1]. */
 static void put_last_steps(FILE *out, const struct figure *f)
 {
-    fprintf(out, "# The last step of each cell.\narray T[%llu]\n", (unsigned long long)f->last_position + 1);
+    fprintf(out,
+            "# The last step of each cell; -1: not in this figure.\narray T[%llu]\ndo for [i=1:|T|] { T[i] = -1 }\n",
+            (unsigned long long)f->last_position + 1);
     for (size_t i = 0; i < f->cells; i++)
         fprintf(out, "T[%llu] = %llu%s", (unsigned long long)f->cell[i].position + 1,
                 (unsigned long long)f->cell[i].columns.steps, i % 6 == 5 || i + 1 == f->cells ? "\n" : "; ");
@@ -292,9 +294,15 @@ void script_final(FILE *out, const struct figure *f)
             axis_words(f->metric));
     put_last_steps(out, f);
     put_statistics(out, f);
-    fprintf(out, "# Last rows of a panel's curve; s lists its cells (' 0 3 17 '): x, middle, lower and upper value, "
-                 "runs that diverged.\n"
-                 "last(s) = strstrt(s, ' '.strcol('cell').' ') > 0 && column('step') == T[int(column('cell')) + 1]\n");
+    fprintf(out,
+            "# The last row of each cell: cell, x, middle, lower and upper value, runs that diverged.\n"
+            "last(c) = c < |T| && column('step') == T[c + 1]\n"
+            "set table $L\nplot 'summary.csv' using (strcol('cell')):(column('%s')):(middle_of('%s')):(low_of('%s')):"
+            "(high_of('%s')):(column('n_diverged')) with table if (last(int(column('cell'))))\nunset table\n"
+            "set datafile separator whitespace\nunset datafile columnheaders\n"
+            "# Of them those of a panel's curve; s lists its cells (' 0 3 17 ').\n"
+            "of(s) = strstrt(s, ' '.strcol(1).' ') > 0\n",
+            f->x, f->metric, f->metric, f->metric);
     for (size_t p = 0; p < f->panels; p++)
         for (size_t c = 0; c < f->curves; c++) {
             if (!first_of(f, p, c))
@@ -303,13 +311,9 @@ void script_final(FILE *out, const struct figure *f)
             for (size_t i = 0; i < f->cells; i++)
                 if (f->cell[i].panel == p && f->cell[i].curve == c)
                     fprintf(out, " %llu ", (unsigned long long)f->cell[i].position);
-            fprintf(out,
-                    "'\nset table $P%zuC%zu\nplot 'summary.csv' using "
-                    "(column('%s')):(middle_of('%s')):(low_of('%s')):"
-                    "(high_of('%s')):(column('n_diverged')) with table if (last(s))\nunset table\n",
-                    p, c, f->x, f->metric, f->metric, f->metric);
+            fprintf(out, "'\nset table $P%zuC%zu\nplot $L using 2:3:4:5:6 with table if (of(s))\nunset table\n", p, c);
         }
-    fputs("set datafile separator whitespace\nunset datafile columnheaders\nset datafile missing NaN\n"
+    fputs("set datafile missing NaN\n"
           "# Cells with runs that left are open points on the upper edge.\n"
           "stayed(v) = column(5) == 0 ? v : NaN\nleft(v) = column(5) > 0 ? v : NaN\n",
           out);

@@ -9,10 +9,11 @@
 #include "error.h"
 
 enum param_kind {
-    PARAM_REAL,  /* a finite number */
-    PARAM_COUNT, /* a whole number; in YAML also an expression in n (n/4: floors, at least 1) or, for steps, {epochs: E}
-                  */
-    PARAM_BOOL,  /* stored as 0 or 1 */
+    PARAM_REAL,   /* a finite number */
+    PARAM_COUNT,  /* a whole number; in YAML also an expression in n and m (n/4: floors, at least 1) or, for steps,
+                   * {epochs: E}
+                   */
+    PARAM_BOOL,   /* stored as 0 or 1 */
     PARAM_CHOICE, /* one of `choices`; stored as its index */
     PARAM_LIST,   /* a list of counts, increasing; at most one such parameter in a method */
 };

@@ -1,4 +1,4 @@
--- The tables of sgdlab.db, schema version 1. store.c runs this once in a new file and then sets application_id and
+-- The tables of sgdlab.db, schema version 2. store.c runs this once in a new file and then sets application_id and
 -- user_version. 64-bit unsigned numbers (seeds, steps) are stored as SQLite's signed integers with the same bits; doubles in
 -- blobs are little-endian IEEE 754, integers in blobs little-endian and 64 bits wide. Times are milliseconds since 1970 (UTC).
 

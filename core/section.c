@@ -60,7 +60,7 @@ static enum status defer(struct reading *reading, struct slot slot, const struct
     return STATUS_OK;
 }
 
-/* A count: a whole number, or arithmetic; with n in it the value is deferred if `reading` allows, else refused. */
+/* A count: a whole number, or arithmetic; with n or m in it the value is deferred if `reading` allows, else refused. */
 static enum status parse_count(struct reading *reading, const struct param *param, const struct yaml_node *node,
                                struct slot slot, double *out, struct error *error)
 {
@@ -82,13 +82,13 @@ static enum status parse_count(struct reading *reading, const struct param *para
         return error_at(error, STATUS_USAGE, node->file, node->line, node->column + offset, "%s: %s", param->name,
                         error ? reason : "");
     }
-    if (!expression.uses_n) {
-        *out = expression_count(&expression, 1.0);
+    if (!expression.uses_n && !expression.uses_m) {
+        *out = expression_count(&expression, 1.0, 1.0);
         return checked(param, *out, node, error);
     }
     if (!reading)
-        return yaml_error(node, STATUS_USAGE, error, "%s is '%.60s', but n is not known here: give a number",
-                          param->name, node->text);
+        return yaml_error(node, STATUS_USAGE, error, "%s is '%.60s', but %c is not known here: give a number",
+                          param->name, node->text, expression.uses_n ? 'n' : 'm');
     struct expression *kept = arena_alloc(reading->arena, sizeof *kept);
     if (!kept)
         return no_memory(error);

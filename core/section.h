@@ -14,7 +14,7 @@ struct deferred {
     enum deferred_target target;
     size_t index;                        /* of the setting or parameter */
     const struct param *param;           /* its row: bounds are checked again when the number is known */
-    const struct expression *expression; /* in n; NULL: the number that stands there counts epochs */
+    const struct expression *expression; /* in n and m; NULL: the number that stands there counts epochs */
     const struct yaml_node *node;
 };
 

@@ -270,7 +270,7 @@ enum status store_check_identity(struct store *store, const char *schema, const 
     if (version != STORE_VERSION)
         return error_at(error, STATUS_INPUT, path, 0, 0,
                         "was written by %s version of sgdlab (schema %lld, this program knows %d); it was not changed",
-                        version > STORE_VERSION ? "a newer" : "another", (long long)version, STORE_VERSION);
+                        version > STORE_VERSION ? "a newer" : "an older", (long long)version, STORE_VERSION);
     return STATUS_OK;
 }
 

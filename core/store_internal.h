@@ -17,7 +17,7 @@
 
 enum {
     STORE_APPLICATION_ID = 0x5347444c, /* "SGDL" at byte 68 of the file */
-    STORE_VERSION = 1,
+    STORE_VERSION = 2,
     CURVES_PER_RUN = 64, /* curve.id = CURVES_PER_RUN * run.id + number */
     CURVE_SECONDS = CURVES_PER_RUN - 1,
     CURVE_COUNT = CURVES_PER_RUN - 2, /* of a group: chains that had not diverged */

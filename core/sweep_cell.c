@@ -1,5 +1,5 @@
-/* One cell's settings to the numbers of a run: counts in n and in epochs become steps, and what makes no sense together
- * is refused. Called once for every cell when a sweep is opened, and again whenever a cell is needed. */
+/* One cell's settings to the numbers of a run: counts in n, m and in epochs become steps, and what makes no sense
+ * together is refused. Called once for every cell when a sweep is opened, and again whenever a cell is needed. */
 #include <math.h>
 #include <string.h>
 
@@ -42,6 +42,19 @@ static enum status resolve_list(const struct resolving *r, const struct deferred
     return STATUS_OK;
 }
 
+/* A batch size is read before m is known. */
+static enum status resolve_expression(const struct resolving *r, const struct deferred *deferred, double *out)
+{
+    const struct run_config *config = r->out;
+    if (deferred->expression->uses_m && config->batch_size == 0)
+        return yaml_error(deferred->node, STATUS_USAGE, r->error,
+                          "%s is '%.60s', but m is the batch size: use a number, or arithmetic on n",
+                          deferred->param->name, deferred->node->text);
+    const double m = (double)(config->batch_size ? sampler_max_batch(config->sampler, r->n, config->batch_size) : 0);
+    *out = expression_count(deferred->expression, (double)r->n, m);
+    return STATUS_OK;
+}
+
 /* The section's numbers with all that was deferred. setting: a copy of count numbers, NULL: none wanted; values: the
  * method's, NULL: likewise. */
 static enum status resolve_numbers(const struct resolving *r, enum section_id id, double *setting,
@@ -68,8 +81,11 @@ static enum status resolve_numbers(const struct resolving *r, enum section_id id
             if (!at)
                 continue;
             at += deferred->index;
-            *at = deferred->expression ? expression_count(deferred->expression, (double)r->n) : steps_of_epochs(r, *at);
-            if (param_check(deferred->param, *at, r->error) != STATUS_OK)
+            if (deferred->expression)
+                status = resolve_expression(r, deferred, at);
+            else
+                *at = steps_of_epochs(r, *at);
+            if (status == STATUS_OK && param_check(deferred->param, *at, r->error) != STATUS_OK)
                 status = yaml_place(deferred->node, r->error);
         }
         if (status != STATUS_OK)

@@ -254,7 +254,8 @@ static enum status check_keys(const struct yaml_node *mapping, const char *where
 
 static enum status use_profile(struct document *document, const char *chosen, struct error *error)
 {
-    enum { NAMES_MAX = 32 };
+    enum { NAMES_MAX = 34 };
+    static const char *const always[] = {"quick", "full"};
     const struct yaml_entry *profiles = yaml_find(document->root, "profiles");
     const struct yaml_node *found = NULL;
     const char *names[NAMES_MAX];
@@ -266,15 +267,17 @@ static enum status use_profile(struct document *document, const char *chosen, st
         enum status status = check_keys(entry->value, "a profile", true, error);
         if (status != STATUS_OK)
             return status;
-        if (count < NAMES_MAX)
+        if (count + 2 < NAMES_MAX && strcmp(entry->key, always[0]) != 0 && strcmp(entry->key, always[1]) != 0)
             names[count++] = entry->key;
         if (chosen && strcmp(entry->key, chosen) == 0)
             found = entry->value;
     }
     if (found)
         return apply_profile(document, found, error);
-    if (!chosen || strcmp(chosen, "quick") == 0 || strcmp(chosen, "full") == 0)
+    if (!chosen || strcmp(chosen, always[0]) == 0 || strcmp(chosen, always[1]) == 0)
         return STATUS_OK;
+    for (size_t i = 0; i < 2; i++)
+        names[count++] = always[i];
     enum status status = name_unknown(error, "profile", chosen, names, count);
     return profiles ? yaml_place(profiles->value, error) : yaml_place(document->root, status ? error : NULL);
 }

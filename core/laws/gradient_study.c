@@ -27,6 +27,24 @@ static void add_gradient(const struct problem *problem, const double *x, size_t 
         gradient[j] += weight * problem->l2 * x[j];
 }
 
+/* slope[n] of the losses at x: a gradient that is needed often is then one multiple of a row. */
+static void all_slopes(const struct problem *problem, const double *x, double *slope)
+{
+    for (size_t i = 0; i < problem->data->train.rows; i++)
+        slope[i] = problem->type->scalar->slope(matrix_row_dot(&problem->data->train, i, x), problem->data->y[i]);
+}
+
+/* gradient[d] := mean of the gradients of these samples. */
+static void batch_gradient(const struct problem *problem, const double *x, const double *slope, const uint32_t *index,
+                           size_t rows, double *gradient)
+{
+    memset(gradient, 0, problem_dim(problem) * sizeof *gradient);
+    for (size_t r = 0; r < rows; r++)
+        matrix_row_axpy(&problem->data->train, index[r], slope[index[r]] / (double)rows, gradient);
+    for (size_t j = 0; j < problem_penalized(problem); j++)
+        gradient[j] += problem->l2 * x[j];
+}
+
 static void mean_gradient(const struct problem *problem, const double *x, double *gradient)
 {
     const size_t n = problem->data->train.rows;
@@ -67,11 +85,10 @@ struct epochs {
     size_t words;
 };
 
-static enum status epochs_open(const struct epoch_sampling *sampling, size_t n, struct epochs *out, struct error *error)
+static enum status sampler_open(const struct epoch_sampling *sampling, size_t n, struct epochs *out,
+                                struct error *error)
 {
     const struct sampler_type *type = sampling->type;
-    if (!type->by_epoch)
-        return error_set(error, STATUS_USAGE, "%s does not go through the samples epoch by epoch", type->method.name);
     *out = (struct epochs){.sampling = sampling,
                            .batches = sampler_steps_per_epoch(type, n, sampling->batch_size, sampling->keep_last)};
     out->words = type->scratch_words ? type->scratch_words(n, sampling->batch_size) : 0;
@@ -88,6 +105,14 @@ static enum status epochs_open(const struct epoch_sampling *sampling, size_t n, 
     return STATUS_OK;
 }
 
+static enum status epochs_open(const struct epoch_sampling *sampling, size_t n, struct epochs *out, struct error *error)
+{
+    const struct sampler_type *type = sampling->type;
+    if (!type->by_epoch)
+        return error_set(error, STATUS_USAGE, "%s does not go through the samples epoch by epoch", type->method.name);
+    return sampler_open(sampling, n, out, error);
+}
+
 static void epochs_close(struct epochs *epochs)
 {
     free(epochs->sampler.scratch);
@@ -95,13 +120,19 @@ static void epochs_close(struct epochs *epochs)
     free(epochs->size);
 }
 
-/* A stream of its own for each epoch: also an order that serves all epochs of a run is then drawn anew. */
-static void epochs_draw(struct epochs *epochs, uint64_t number)
+/* The first steps of stream `number`. A stream of its own for each epoch: also an order that serves all epochs of a run
+ * is then drawn anew. */
+static void draw_steps(struct epochs *epochs, uint64_t number, size_t steps)
 {
     const struct epoch_sampling *s = epochs->sampling;
     epochs->sampler.stream = rng_stream(s->seed, RNG_LAW, s->group, number);
     memset(epochs->sampler.scratch, 0, epochs->words * sizeof *epochs->sampler.scratch);
-    s->type->draw(&epochs->sampler, 0, epochs->batches, epochs->index, epochs->size);
+    s->type->draw(&epochs->sampler, 0, steps, epochs->index, epochs->size);
+}
+
+static void epochs_draw(struct epochs *epochs, uint64_t number)
+{
+    draw_steps(epochs, number, epochs->batches);
 }
 
 /* ---- two batches, and all of them ---- */
@@ -135,14 +166,16 @@ enum status gradient_study_epochs(const struct problem *problem, const double *x
     struct moments product = {0}, projection = {0};
     *out = (struct epoch_study){.epochs = epochs, .covariance = NAN, .along = NAN};
     enum status status = check_problem(problem, error);
-    double *gradient = status ? NULL : doubles(6 * d, error);
+    double *gradient = status ? NULL : doubles(6 * d + n, error);
     if (!gradient)
         return status ? status : STATUS_MEMORY;
-    double *unit = gradient + d, *one = unit + d, *mean = one + d, *deviation[2] = {mean + d, mean + 2 * d};
+    double *slope = gradient + 6 * d, *unit = gradient + d, *one = unit + d, *mean = one + d,
+           *deviation[2] = {mean + d, mean + 2 * d};
     mean_gradient(problem, x, gradient);
     const double norm = sqrt(dot(d, gradient, gradient));
     for (size_t j = 0; j < d && norm > 0; j++)
         unit[j] = gradient[j] / norm;
+    all_slopes(problem, x, slope);
     const double size = exact_part(problem, x, gradient, unit, one, out);
     out->rounding = 4 * DBL_EPSILON * (double)n * size;
     status = epochs_open(sampling, n, &drawn, error);
@@ -152,9 +185,8 @@ enum status gradient_study_epochs(const struct problem *problem, const double *x
         epochs_draw(&drawn, k);
         memset(mean, 0, d * sizeof *mean);
         for (size_t b = 0; b < drawn.batches; b++) {
-            memset(one, 0, d * sizeof *one);
-            for (size_t r = 0; r < drawn.size[b]; r++)
-                add_gradient(problem, x, *index++, 1.0 / (double)drawn.size[b], one);
+            batch_gradient(problem, x, slope, index, drawn.size[b], one);
+            index += drawn.size[b];
             for (size_t j = 0; j < d; j++) {
                 mean[j] += (double)drawn.size[b] / (double)n * one[j];
                 if (b < 2)
@@ -175,6 +207,108 @@ enum status gradient_study_epochs(const struct problem *problem, const double *x
     }
     epochs_close(&drawn);
     free(gradient);
+    return status;
+}
+
+/* ---- all batches ---- */
+
+enum {
+    SAMPLES_MAX = 12,
+    CODES_MAX = 5000,
+    DRAWS_OF_EACH = 40
+}; /* exp(-40): how likely one of the wanted batches is not drawn */
+
+/* Batches are numbered: in order and base n with replacement, else as the set of bits that its samples are. */
+static double codes(const struct sampler_type *type, size_t n, size_t m)
+{
+    return type->with_replacement ? pow((double)n, (double)m) : pow(2, (double)n);
+}
+
+bool gradient_study_countable(const struct sampler_type *type, size_t n, size_t batch_size)
+{
+    return !type->deterministic && n <= SAMPLES_MAX &&
+           codes(type, n, sampler_max_batch(type, n, batch_size)) <= CODES_MAX;
+}
+
+static size_t code_of(const struct sampler_type *type, size_t n, size_t m, const uint32_t *index)
+{
+    size_t code = 0;
+    for (size_t r = 0; r < m; r++)
+        code = type->with_replacement ? code * n + index[r] : code | (size_t)1 << index[r];
+    return code;
+}
+
+static size_t count_wanted(const struct sampler_type *type, size_t n, size_t m)
+{
+    double sets = 1;
+    for (size_t j = 0; j < m && !type->with_replacement; j++)
+        sets *= (double)(n - j) / (double)(j + 1);
+    return (size_t)nearbyint(type->with_replacement ? codes(type, n, m) : sets);
+}
+
+/* mean[d] of the gradients of the batches that were seen; batch[d] is scratch. */
+static void mean_of_batches(const struct problem *problem, const double *x, const struct sampler_type *type, size_t m,
+                            const uint64_t *seen, struct batch_study *out, double *mean, double *batch)
+{
+    const size_t n = problem->data->train.rows, d = problem_dim(problem);
+    const size_t most = (size_t)codes(type, n, m);
+    memset(mean, 0, d * sizeof *mean);
+    for (size_t code = 0; code < most; code++) {
+        if (seen[code] == 0)
+            continue;
+        memset(batch, 0, d * sizeof *batch);
+        for (size_t i = 0, rest = code; i < (type->with_replacement ? m : n); i++, rest /= n)
+            if (type->with_replacement || code >> i & 1)
+                add_gradient(problem, x, type->with_replacement ? rest % n : i, 1.0 / (double)m, batch);
+        out->batches++;
+        for (size_t j = 0; j < d; j++) /* a running mean: its rounding errors do not grow with the batches */
+            mean[j] += (batch[j] - mean[j]) / (double)out->batches;
+    }
+}
+
+enum status gradient_study_batches(const struct problem *problem, const double *x,
+                                   const struct epoch_sampling *sampling, struct batch_study *out, struct error *error)
+{
+    const struct sampler_type *type = sampling->type;
+    const size_t n = problem->data->train.rows, d = problem_dim(problem);
+    const size_t m = sampler_max_batch(type, n, sampling->batch_size);
+    *out = (struct batch_study){0};
+    if (!gradient_study_countable(type, n, sampling->batch_size))
+        return error_set(error, STATUS_UNSUPPORTED, "%s has too many batches of %zu of %zu samples to try them all",
+                         type->method.name, m, n);
+    struct epochs drawn = {0};
+    double *gradient = doubles(3 * d, error);
+    uint64_t *seen = calloc((size_t)codes(type, n, m), sizeof *seen);
+    enum status status =
+        gradient && seen ? check_problem(problem, error) : error_memory(error, 0, "a study of batches");
+    if (!status)
+        status = sampler_open(sampling, n, &drawn, error);
+    if (!status) {
+        double *mean = gradient + d, *batch = mean + d;
+        out->wanted = count_wanted(type, n, m);
+        out->draws = DRAWS_OF_EACH * out->wanted;
+        for (uint64_t k = 0; k < out->draws; k++) {
+            draw_steps(&drawn, k, 1);
+            seen[code_of(type, n, m, drawn.index)]++;
+        }
+        for (size_t code = 0; code < (size_t)codes(type, n, m); code++)
+            out->chi2 += (double)(seen[code] * seen[code]) / DRAWS_OF_EACH;
+        out->chi2 -= (double)out->draws; /* sum of (seen - 40)^2/40 over the wanted ones, if there are no others */
+        out->df = (double)out->wanted - 1;
+        mean_gradient(problem, x, gradient);
+        mean_of_batches(problem, x, type, m, seen, out, mean, batch);
+        for (size_t j = 0; j < d; j++)
+            out->bias = fmax(out->bias, fabs(mean[j] - gradient[j]));
+        for (size_t i = 0; i < n; i++) {
+            memset(batch, 0, d * sizeof *batch);
+            add_gradient(problem, x, i, 1, batch);
+            for (size_t j = 0; j < d; j++)
+                out->largest = fmax(out->largest, fabs(batch[j]));
+        }
+    }
+    epochs_close(&drawn);
+    free(gradient);
+    free(seen);
     return status;
 }
 

@@ -9,7 +9,7 @@
 
 /* How the batches of an epoch are drawn. */
 struct epoch_sampling {
-    const struct sampler_type *type; /* by epoch, else STATUS_USAGE */
+    const struct sampler_type *type; /* by epoch, else STATUS_USAGE (but gradient_study_batches takes any) */
     struct param_values values;
     size_t batch_size;
     bool keep_last;
@@ -31,6 +31,22 @@ struct epoch_study {
 /* x[d], d the problem's dimension. */
 enum status gradient_study_epochs(const struct problem *problem, const double *x, const struct epoch_sampling *sampling,
                                   uint64_t epochs, struct epoch_study *out, struct error *error);
+
+/* All batches that a sampler draws on a few samples. It is asked for them until none can be missing any more; then the
+ * mean of their gradients, each counted once, is grad f to rounding if they are those they should be: the n^m ordered
+ * ones with replacement, else the n!/(m!(n-m)!) sets. That they come equally often is a chi^2 test. */
+struct batch_study {
+    size_t batches, wanted; /* that were drawn; that there should be */
+    uint64_t draws;
+    double bias;     /* |mean of their gradients - grad f|, largest coordinate */
+    double largest;  /* largest coordinate of any grad f_i */
+    double chi2, df; /* of the frequencies of the wanted batches */
+};
+/* Batches of full size (an epoch's first, each epoch from a stream of its own). STATUS_UNSUPPORTED: more than 12
+ * samples or 5000 batches. */
+enum status gradient_study_batches(const struct problem *problem, const double *x,
+                                   const struct epoch_sampling *sampling, struct batch_study *out, struct error *error);
+bool gradient_study_countable(const struct sampler_type *type, size_t n, size_t batch_size);
 
 /* Plain SGD with rate eta and one sample a step from x[d] through an order pi of the samples: bias[k][d], k < n, is the
  * mean over orders of grad f_{pi(k)}(x_k) - grad f(x_k): 0 for k = 0 and, to first order in eta, k times

@@ -4,6 +4,16 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum status law_need_curve(const struct law_input *input, const struct law_cell *cell, enum metric metric,
+                           const struct law_curve **curve, struct error *error)
+{
+    *curve = input->planned ? NULL : cell->curve[metric];
+    if (input->planned || *curve)
+        return STATUS_OK;
+    return error_set(error, STATUS_USAGE, "this law needs the metric %s, which is not recorded",
+                     metric_info[metric].name);
+}
+
 /* Of one group's row. */
 static double weighted_sum(const struct law_curve *curve, const double *value, const double *weight)
 {
@@ -114,7 +124,9 @@ void law_points_add(struct law_points *points, double x, double y, double half)
 enum status law_points_draw(struct law_points *points, struct panel *panel, enum series_kind kind, const char *label,
                             int colour, struct error *error)
 {
-    const bool bars = kind == SERIES_POINTS || kind == SERIES_MEASURED || kind == SERIES_BAND;
+    bool bars = kind == SERIES_BAND;
+    for (size_t i = 0; i < points->count && (kind == SERIES_POINTS || kind == SERIES_MEASURED); i++)
+        bars = bars || points->low[i] != points->high[i];
     enum status status = STATUS_OK;
     if (points->full)
         return error_memory(error, points->capacity * sizeof(double), "the points of a figure");

@@ -5,6 +5,10 @@
 
 #include "laws/law.h"
 
+/* The curve of a metric that the law needs, or STATUS_USAGE: not recorded. NULL before the run. */
+enum status law_need_curve(const struct law_input *input, const struct law_cell *cell, enum metric metric,
+                           const struct law_curve **curve, struct error *error);
+
 struct law_average {
     double value, se;
     uint64_t chains;
@@ -29,7 +33,8 @@ struct law_points {
     bool full; /* an allocation failed: law_points_draw tells */
 };
 void law_points_add(struct law_points *points, double x, double y, double half);
-/* Adds them to the panel and forgets them; none: nothing. Symbols get bars y -+ half, measured curves a band. */
+/* Adds them to the panel and forgets them; none: nothing. Symbols get bars y -+ half, measured curves a band, unless
+ * all are 0. */
 enum status law_points_draw(struct law_points *points, struct panel *panel, enum series_kind kind, const char *label,
                             int colour, struct error *error);
 void law_points_free(struct law_points *points);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "stats.h"
@@ -14,6 +15,20 @@ const char *law_cell_label(const struct law_cell *cell, char *text, size_t size)
     const struct cell_columns *c = &cell->columns;
     snprintf(text, size, "%s on %s, %s, m = %zu", c->problem, c->data, c->sampling, c->batch_size);
     return text;
+}
+
+double *law_frozen_point(const struct law_input *input, const struct law_cell *cell, struct error *error)
+{
+    const struct run_request request = {.config = &cell->config, .seed = input->seed};
+    const size_t d = problem_dim(&cell->config.problem);
+    double *x = calloc(d, sizeof *x);
+    if (!x) {
+        error_memory(error, d * sizeof *x, "an iterate");
+    } else if (estimator_point(&request, NULL, x, error) != STATUS_OK) {
+        free(x);
+        return NULL;
+    }
+    return x;
 }
 
 /* Adds one replicate to the sums. */

@@ -159,26 +159,26 @@ enum status exact_gap(const struct exact_run *run, size_t points, const uint64_t
     return plain_gap(run, run->kappa, points, step, gap, relative_sd, error);
 }
 
-enum status exact_floor(const struct exact_run *run, double *gap, struct error *error)
+enum status exact_floor(const struct oracle *oracle, double kappa, double eta, double *gap, struct error *error)
 {
-    const size_t d = run->oracle->d;
+    const size_t d = oracle->d;
     double *m = malloc(d * d * sizeof *m);
     if (!m)
         return error_memory(error, d * d * sizeof *m, "the stationary state");
-    enum status status = oracle_fixed_point(run->oracle, run->kappa, run->eta[0], m, error);
+    const enum status status = oracle_fixed_point(oracle, kappa, eta, m, error);
     *gap = 0;
     for (size_t k = 0; status == STATUS_OK && k < d * d; k++)
-        *gap += 0.5 * run->oracle->h2[k] * m[k];
+        *gap += 0.5 * oracle->h2[k] * m[k];
     free(m);
     return status;
 }
 
-double exact_leading_floor(const struct exact_run *run)
+double exact_leading_floor(const struct oracle *oracle, double kappa, double eta)
 {
     double trace = 0;
-    for (size_t j = 0; j < run->oracle->d; j++)
-        trace += run->oracle->c[j * run->oracle->d + j];
-    return 0.25 * run->eta[0] * run->kappa * trace;
+    for (size_t j = 0; j < oracle->d; j++)
+        trace += oracle->c[j * oracle->d + j];
+    return 0.25 * eta * kappa * trace;
 }
 
 /* ---- cells ---- */
@@ -187,9 +187,17 @@ const char *exact_label(const struct law_cell *cell, char *text, size_t size)
 {
     const struct cell_columns *c = &cell->columns;
     const bool subset = !cell->config.sampler->with_replacement && !cell->config.sampler->deterministic;
-    int length = snprintf(text, size, "%s%s, m = %zu", c->data, subset ? ", subset" : "", c->batch_size);
-    if (c->momentum > 0 && length > 0 && (size_t)length < size)
-        snprintf(text + length, size - (size_t)length, ", momentum %g", c->momentum);
+    char momentum[40] = "";
+    if (c->momentum > 0)
+        snprintf(momentum, sizeof momentum, ", momentum %g", c->momentum);
+    snprintf(text, size, "%sm = %zu%s", subset ? "subset, " : "", c->batch_size, momentum);
+    return text;
+}
+
+const char *exact_instance(const struct law_cell *cell, char *text, size_t size)
+{
+    char label[100];
+    snprintf(text, size, "%s, %s", cell->columns.data, exact_label(cell, label, sizeof label));
     return text;
 }
 

@@ -10,7 +10,7 @@
 
 #include "laws/law_exact.h"
 
-enum { POINTS };
+enum { POINTS, RATIO_POINTS = 12 };
 static const struct param params[] = {
     [POINTS] = {.name = "points",
                 .kind = PARAM_COUNT,
@@ -25,7 +25,7 @@ static const double ROUNDING = 1e-9; /* of gap_0, relative: the optimum is certi
 static void rate_label(const struct exact_cell *c, char *text, size_t size)
 {
     char cell[120];
-    snprintf(text, size, "%s, rate %.3g", exact_label(c->cell, cell, sizeof cell), c->cell->columns.rate);
+    snprintf(text, size, "%s, rate %.3g", exact_instance(c->cell, cell, sizeof cell), c->cell->columns.rate);
 }
 
 /* ---- checks ---- */
@@ -98,32 +98,43 @@ static void trace(const struct law_input *input, const struct exact_cell *c, boo
     }
 }
 
-static const char *series_label(const struct exact_cell *c, char *text, size_t size)
+/* A few points of many, the last among them. */
+static void thin_out(struct line *line)
 {
-    char cell[120];
-    const char *from = strstr(exact_label(c->cell, cell, sizeof cell), ", "); /* without the data's name */
-    snprintf(text, size, "%.60s, mean of %llu chains", from ? from + 2 : cell, (unsigned long long)c->measured->chains);
-    return text;
+    const size_t every = line->count / RATIO_POINTS + 1;
+    size_t kept = 0;
+    for (size_t k = (line->count - 1) % every; k < line->count; k += every, kept++) {
+        line->x[kept] = line->x[k];
+        line->mean[kept] = line->mean[k];
+        line->low[kept] = line->low[k];
+        line->high[kept] = line->high[k];
+    }
+    line->count = kept;
 }
 
 static enum status curve_panel(const struct law_input *input, struct law_figure *figure, const struct exact_cell *c,
                                size_t first, struct line *line, struct error *error)
 {
     char text[160];
-    snprintf(text, sizeof text, "%.60s, η = %.3g", c[first].cell->columns.data, c[first].cell->columns.rate);
+    const char *data = c[first].cell->columns.data; /* without the generator's parameters */
+    snprintf(text, sizeof text, "%.*s, η = %.3g", (int)strcspn(data, "("), data, c[first].cell->columns.rate);
     struct panel *panel = law_figure_panel(figure, text, "step t", "f(x_t) − f*");
     if (!panel)
         return error_memory(error, sizeof *panel, "a panel");
+    snprintf(panel->text, sizeof panel->text, "means of %llu chains", (unsigned long long)c[first].measured->chains);
     panel->x_log = panel->y_log = true;
     enum status status = STATUS_OK;
-    for (size_t i = first; status == STATUS_OK && i < input->cell_count; i++) {
+    size_t last = first;
+    for (size_t i = first; i < input->cell_count; i++)
+        last = same_panel(&c[first], &c[i]) ? i : last;
+    for (size_t i = first; status == STATUS_OK && i <= last; i++) {
         if (!same_panel(&c[first], &c[i]))
             continue;
         trace(input, &c[i], false, line);
-        status = panel_series(panel, SERIES_MEASURED, series_label(&c[i], text, sizeof text), line->count, line->x,
+        status = panel_series(panel, SERIES_MEASURED, exact_label(c[i].cell, text, sizeof text), line->count, line->x,
                               line->mean, line->low, line->high, error);
         if (status == STATUS_OK)
-            status = panel_series(panel, SERIES_THEORY, i == first ? "exact recursion" : "", line->count, line->x,
+            status = panel_series(panel, SERIES_THEORY, i == last ? "exact recursion" : "", line->count, line->x,
                                   line->exact, NULL, NULL, error);
     }
     return status;
@@ -149,6 +160,7 @@ static enum status ratio_panel(const struct law_input *input, struct law_figure 
         if (!same_panel(&c[first], &c[i]))
             continue;
         trace(input, &c[i], true, line);
+        thin_out(line);
         for (size_t k = 0; k < line->count; k++) {
             line->x[k] *= pow(1.03, (double)(side % 8) - 3.5); /* beside each other */
             most = fmax(most, fmax(fabs(line->low[k] - 1), fabs(line->high[k] - 1)));
@@ -205,7 +217,8 @@ static enum status evaluate(const struct law_input *input, struct check_list *ch
 
 const struct law_type law_loss_curve = {
     .method = {.name = "loss_curve",
-               .summary = "E f(x_t) - f* = tr(H M_t)/2 on least squares, M+ = (I - eta H) M (I - eta H) + eta^2 kappa S",
+               .summary =
+                   "E f(x_t) - f* = tr(H M_t)/2 on least squares, M+ = (I - eta H) M (I - eta H) + eta^2 kappa S",
                .revision = 1,
                .params = params,
                .param_count = sizeof params / sizeof *params},

@@ -336,7 +336,9 @@ void suite_order(const struct suite *suite, size_t *order)
 
 double suite_power(const struct suite *suite, const struct check *check)
 {
-    return check_power(check, suite->checks.count, 0, VERDICT_CONFIRMED);
+    /* An ordering is no null hypothesis of zero: its margin is the smallest difference that matters. */
+    const double shift = check->kind == CHECK_ORDER ? check->margin : 0;
+    return check_power(check, suite->checks.count, shift, VERDICT_CONFIRMED);
 }
 
 double suite_replicates_needed(const struct suite *suite, const struct check *check)

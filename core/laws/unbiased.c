@@ -3,13 +3,18 @@
  * With e the deviation of the mean of R draws from grad f, R e' (kappa Sigma)^+ e is chi^2 with rank(Sigma) degrees of
  * freedom (Hotelling's statistic with a known covariance; Robbins and Monro, Ann. Math. Statist. 22 (1951), need the
  * unbiasedness). Its p-value must not be small, and the mean along grad f must be grad f within the margin. A subset of
- * all n has no noise: e is 0 to rounding. */
+ * all n has no noise: e is 0 to rounding. With a handful of samples all batches that the sampler draws are tried: their
+ * mean is grad f to rounding, and each comes equally often. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "laws/gradient_study.h"
 #include "laws/law_estimator.h"
 #include "laws/qq.h"
+#include "stats.h"
+
+static const double ROUNDING = 1e-14; /* of the mean over all batches, in units of the largest |grad f_i| */
 
 struct marks {
     double *m, *effect, *low, *high, *p;
@@ -37,6 +42,46 @@ static enum status add_check(const struct law_input *input, const struct law_cel
         check.margin = input->margin_value;
         snprintf(check.quantity, sizeof check.quantity, "bias of a batch of all n beyond rounding");
     }
+    return checks_add(checks, &check, error);
+}
+
+/* Where all batches can be tried. */
+static enum status add_enumeration(const struct law_input *input, const struct law_cell *cell,
+                                   struct check_list *checks, struct error *error)
+{
+    const struct run_config *c = &cell->config;
+    const struct epoch_sampling sampling = {.type = c->sampler,
+                                            .values = c->sampler_values,
+                                            .batch_size = c->batch_size,
+                                            .keep_last = c->keep_last,
+                                            .seed = input->seed,
+                                            .group = c->stream_group};
+    if (!gradient_study_countable(c->sampler, cell->columns.n, c->batch_size) || c->problem.l1 > 0 ||
+        isfinite(c->problem.radius))
+        return STATUS_OK;
+    double *x = law_frozen_point(input, cell, error);
+    struct batch_study study;
+    if (!x)
+        return error ? error->status : STATUS_MEMORY;
+    enum status status = gradient_study_batches(&c->problem, x, &sampling, &study, error);
+    free(x);
+    if (status != STATUS_OK)
+        return status;
+    struct check check = {.kind = CHECK_EXACT, .replicates = study.draws, .margin = ROUNDING};
+    law_cell_label(cell, check.instance, sizeof check.instance);
+    snprintf(check.quantity, sizeof check.quantity, "bias over all %zu batches, in units of max |grad f_i|",
+             study.wanted);
+    check.measured = study.batches == study.wanted ? study.bias / study.largest : INFINITY;
+    check.measured = input->planned ? (double)NAN : check.measured;
+    status = checks_add(checks, &check, error);
+    if (status != STATUS_OK || study.wanted == 1)
+        return status;
+    check.kind = CHECK_P_VALUE;
+    check.predicted = NAN;
+    check.measured = input->planned ? (double)NAN : stats_chi2_p(study.chi2, study.df);
+    check.margin = input->margin_value;
+    check.exact_theory = true;
+    snprintf(check.quantity, sizeof check.quantity, "p of equal frequencies, chi^2 with %.0f df", study.df);
     return checks_add(checks, &check, error);
 }
 
@@ -93,6 +138,8 @@ static enum status evaluate(const struct law_input *input, struct check_list *ch
         status = law_pool(input, cell, &e, error);
         if (status == STATUS_OK)
             status = add_check(input, cell, &e, checks, error);
+        if (status == STATUS_OK)
+            status = add_enumeration(input, cell, checks, error);
         if (status != STATUS_OK || input->planned || !(e.kappa > 0))
             continue;
         /* Sizes of the same m stand beside each other, not on top of each other. */

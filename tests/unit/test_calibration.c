@@ -91,6 +91,20 @@ Test(calibration, underpowered_checks_are_told)
     calibration_free(&calibration);
 }
 
+/* What has no noise but rounding says nothing about intervals. */
+Test(calibration, checks_without_noise_do_not_count)
+{
+    struct calibration calibration = {0};
+    struct calibration_report report;
+    add_suite(&calibration, 1, 0, 1, 0.05);
+    add_suite(&calibration, 2, 0, 1, 1e-17);
+    cr_assert(calibration_report(&calibration, NULL, &report, NULL) == STATUS_OK);
+    cr_expect(eq(u64, report.cover95.n, CHECKS));
+    cr_expect(eq(u64, report.at_margin.n, 2 * CHECKS));
+    cr_expect(report.at_margin.k <= 2);
+    calibration_free(&calibration);
+}
+
 static FILE *written(const struct calibration *calibration)
 {
     FILE *file = tmpfile();

@@ -94,6 +94,77 @@ Test(gradient_study, faults)
     scene_close(&s);
 }
 
+/* All batches of six samples, by counting and by drawing; and samplers that leave some out or prefer some. */
+Test(gradient_study, all_batches)
+{
+    static const struct {
+        const char *sampler;
+        size_t m, batches;
+    } cases[] = {{"with_replacement", 1, 6}, {"with_replacement", 4, 1296},
+                 {"subset", 1, 6},           {"subset", 3, 20},
+                 {"subset", 4, 15},          {"subset", 6, 1},
+                 {"reshuffle", 2, 15},       {"shuffle_once", 5, 6}};
+    for (size_t p = 0; p < PROBLEMS; p++) {
+        struct scene s;
+        scene_open(&s, problems[p], 6, 2);
+        s.config.problem.l2 = 0.5;
+        for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+            const struct epoch_sampling sampling = sampling_of(cases[k].sampler, cases[k].m);
+            struct batch_study study;
+            cr_assert(gradient_study_batches(&s.config.problem, s.start, &sampling, &study, &error) == STATUS_OK);
+            cr_expect(study.wanted == cases[k].batches && study.batches == study.wanted, "%s m=%zu: %zu batches",
+                      cases[k].sampler, cases[k].m, study.batches);
+            cr_expect(study.bias <= 1e-14 * study.largest && study.largest > 0.1);
+            cr_expect(study.df == (double)study.wanted - 1);
+            cr_expect(fabs(study.chi2 - study.df) <= 4.5 * sqrt(2 * study.df), "chi^2 = %g, df = %g", study.chi2,
+                      study.df);
+        }
+        scene_close(&s);
+    }
+}
+
+/* Samples 0 .. n-2 alone. */
+static void draw_without_the_last(struct sampler *sampler, uint64_t first, size_t count, uint32_t *index,
+                                  uint32_t *size)
+{
+    struct sampler fewer = *sampler;
+    fewer.n--;
+    ((const struct sampler_type *)method(METHOD_SAMPLER, "with_replacement"))->draw(&fewer, first, count, index, size);
+}
+
+/* Every batch is possible, but the first sample comes too often. */
+static void draw_the_first_too_often(struct sampler *sampler, uint64_t first, size_t count, uint32_t *index,
+                                     uint32_t *size)
+{
+    uint64_t word;
+    ((const struct sampler_type *)method(METHOD_SAMPLER, "with_replacement"))->draw(sampler, first, count, index, size);
+    rng_words(&sampler->stream, first + 1000, 1, &word);
+    if (word % 4 == 0)
+        index[0] = 0;
+}
+
+Test(gradient_study, faults_of_samplers)
+{
+    struct scene s;
+    struct batch_study study;
+    scene_open(&s, "least_squares", 6, 2);
+    struct epoch_sampling sampling = sampling_of("with_replacement", 2);
+    struct sampler_type type = *sampling.type;
+    sampling.type = &type;
+    type.draw = draw_without_the_last;
+    cr_assert(gradient_study_batches(&s.config.problem, s.start, &sampling, &study, &error) == STATUS_OK);
+    cr_expect(study.batches == 25 && study.wanted == 36 && study.bias > 1e-3 * study.largest);
+    type.draw = draw_the_first_too_often;
+    cr_assert(gradient_study_batches(&s.config.problem, s.start, &sampling, &study, &error) == STATUS_OK);
+    cr_expect(study.batches == 36 && study.chi2 > study.df + 10 * sqrt(2 * study.df), "%g", study.chi2);
+    scene_close(&s);
+    scene_open(&s, "least_squares", 13, 2);
+    sampling = sampling_of("subset", 2);
+    cr_expect(gradient_study_batches(&s.config.problem, s.start, &sampling, &study, &error) == STATUS_UNSUPPORTED);
+    cr_expect(gradient_study_countable(sampling.type, 6000, 1) == false);
+    scene_close(&s);
+}
+
 /* The six parabolas as rows. */
 static void six_open(struct scene *s)
 {

@@ -321,6 +321,23 @@ Test(sweep, estimator)
     sweep_close(sweep);
 }
 
+/* m is the size of the batches that are drawn: with full, all n. */
+Test(sweep, counts_in_m)
+{
+    struct sweep *sweep = must_open(PROBLEM "kind: estimator\ndraws: 50 + 600/m\nsweep:\n  batch_size: [1, 7, n/4]\n"
+                                            "  sampling: [subset, full]\n");
+    static const uint64_t draws[] = {650, 56, 135, 56, 74, 56};
+    for (size_t i = 0; i < 6; i++)
+        cr_expect_eq(cell_of(sweep, i).draws, draws[i], "cell %zu: %ju draws", i, (uintmax_t)cell_of(sweep, i).draws);
+    sweep_close(sweep);
+    sweep = must_open(PROBLEM "budget: {steps: 4*n/m}\nschedule: {type: constant, rate: 0.1, warmup: m}\n"
+                              "sweep: {batch_size: [2, 200]}\n");
+    cr_expect_eq(cell_of(sweep, 0).steps, 200);
+    cr_expect_eq(cell_of(sweep, 1).steps, 2);
+    cr_expect_eq(cell_of(sweep, 1).schedule.warmup, 200);
+    sweep_close(sweep);
+}
+
 Test(sweep, independent_streams)
 {
     struct sweep *sweep = must_open(BASE "sweep:\n  batch_size: [1, 2]\n  problem.l2: [0, 1]\n"

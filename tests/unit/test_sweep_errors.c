@@ -49,7 +49,9 @@ Test(sweep_errors, values)
     EXPECT_ERROR(4, 13, BASE "batch_size: 0\n", "batch_size is 0, but must be a whole number >= 1");
     EXPECT_ERROR(4, 13, BASE "batch_size: 1.5\n", "batch_size is 1.5, but must be a whole number");
     EXPECT_ERROR(4, 15, BASE "batch_size: n//4\n", "batch_size", "arithmetic on n");
-    EXPECT_ERROR(4, 13, BASE "batch_size: m/4\n", "arithmetic on n");
+    EXPECT_ERROR(4, 13, BASE "batch_size: k/4\n", "arithmetic on n");
+    EXPECT_ERROR(4, 13, BASE "batch_size: m/4\n", "m is the batch size", "arithmetic on n");
+    EXPECT_ERROR(4, 13, BASE "replicates: 2*m\n", "m is not known here");
     EXPECT_ERROR(4, 13, BASE "batch_size: n/(n-n)\n", "batch_size is nan");
     EXPECT_ERROR(4, 13, BASE "batch_size: [1, 2]\n", "a list", "belong under sweep");
     EXPECT_ERROR(4, 12, BASE "batch_size:\n", "batch_size has no value");
