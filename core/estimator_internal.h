@@ -49,8 +49,8 @@ struct estimator {
     uint64_t *stamp;      /* [d]: the last draw that touched the column, from 1 */
     uint32_t *touched;    /* [d] */
     struct mean_square square, projection, direction[ESTIMATOR_DIRECTIONS];
-    double *covariance;                 /* [d][d] sums, lower triangle; NULL: d is too large */
-    double *velocity;                   /* [padded]: v; NULL: batch gradients are studied */
+    double *covariance;                     /* [d][d] sums, lower triangle; NULL: d is too large */
+    double *velocity;                       /* [padded]: v; NULL: batch gradients are studied */
     struct mean_square lag[ESTIMATOR_LAGS]; /* of d_t.d_{t+k} - beta^k |d_t|^2, d = (1-beta) v less its expectation */
 };
 

@@ -157,7 +157,7 @@ enum status stats_bootstrap(size_t groups, size_t width, const double *value, co
     if (!mean)
         return error_memory(error, bytes, "a bootstrap");
     double *total = mean + width;
-    uint32_t *index = (uint32_t *)(total + width), *times = index + groups;
+    uint32_t *index = (uint32_t *)(void *)(total + width), *times = index + groups;
     const struct rng_stream words = rng_stream(seed, RNG_BOOTSTRAP, stream, 0);
     struct moments moments = {0};
     for (size_t r = 0; r < resamples; r++) {

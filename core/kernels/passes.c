@@ -212,11 +212,9 @@ ALWAYS_INLINE void quadratic_lanes(const double *h, size_t stride, size_t d, siz
                 UNROLL for (int v = 0; v < nv; v++) product[q][v] = v_fma(hij, ej[v], product[q][v]);
             }
         }
-        UNROLL for (int q = 0; q < ROWS; q++)
-            if (i + (size_t)q < d)
-                UNROLL for (int v = 0; v < nv; v++)
-                    quadratic_add(v_load(e + (i + (size_t)q) * width + v * VL), product[q][v], l2 + v * VL,
-                                  i + (size_t)q < penalized, &sum_form[v], &sum_grad2[v]);
+        UNROLL for (int q = 0; q < ROWS; q++) if (i + (size_t)q < d) UNROLL for (int v = 0; v < nv; v++)
+            quadratic_add(v_load(e + (i + (size_t)q) * width + v * VL), product[q][v], l2 + v * VL,
+                          i + (size_t)q < penalized, &sum_form[v], &sum_grad2[v]);
     }
     UNROLL for (int v = 0; v < nv; v++)
     {
@@ -253,8 +251,8 @@ static void quadratic(const double *h, size_t stride, size_t d, size_t penalized
     if (width == 1)
         quadratic_one(h, stride, d, penalized, l2[0], scratch, form, grad2);
     else
-        FOR_LANE_TILES(width, quadratic_lanes(h, stride, d, penalized, l2 + k, scratch + k, width, form + k, grad2 + k,
-                                              nv));
+        FOR_LANE_TILES(width,
+                       quadratic_lanes(h, stride, d, penalized, l2 + k, scratch + k, width, form + k, grad2 + k, nv));
 }
 
 static void average(double c, const double *x, size_t d, size_t width, double *mean)

@@ -6,8 +6,8 @@
 #include "kernels/simd.h"
 
 /* e^x for |x| <= 700 (clamped). x = k ln2 + r, |r| <= ln2/2, e^r = 1 + r + r^2 g(r), g
- * interpolated at ten Chebyshev nodes: relative error 1.6e-17 with these rounded coefficients. Short chains, because one
- * lane alone waits for them. */
+ * interpolated at ten Chebyshev nodes: relative error 1.6e-17 with these rounded coefficients. Short chains, because
+ * one lane alone waits for them. */
 ALWAYS_INLINE vd v_exp(vd x)
 {
     const vd magic = v_set1(0x1.8p52);

@@ -26,9 +26,10 @@ enum status mean_estimation_open(const struct problem *problem, const double *x0
         isfinite(problem->radius) || problem_penalized(problem) != d)
         return error_set(error, STATUS_UNSUPPORTED,
                          "mean estimation is the problem linear with l2 > 0 on all coordinates, without l1 and ball");
-    double *mean = calloc(2 * d, sizeof *mean), *row = mean + d;
+    double *mean = calloc(2 * d, sizeof *mean);
     if (!mean)
         return error_memory(error, 2 * d * sizeof *mean, "mean estimation");
+    double *row = mean + d;
     *out = (struct mean_estimation){.l2 = problem->l2};
     for (size_t i = 0; i < n; i++)
         matrix_row_axpy(a, i, problem->data->y[i] / (double)n, mean);
@@ -251,7 +252,7 @@ enum status lattice_gaps(const struct problem *problem, double f_star, double st
     struct lattice l;
     enum status status = lattice_open(problem, f_star, start, eta, &l, error);
     if (status == STATUS_OK) {
-        double *const block = l.mass, unused, *x2 = square ? square : &unused, sum = 0, kinks = 0;
+        double *const block = l.mass, unused = 0, *x2 = square ? square : &unused, sum = 0, kinks = 0;
         const bool low = start <= -problem->radius, high = start >= problem->radius;
         put(&l, low ? FROM_LOW : high ? FROM_HIGH : FROM_START, 0, 1);
         double *first = l.next;

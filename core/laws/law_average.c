@@ -100,8 +100,10 @@ double law_average_planned(size_t points, const double *log_decay, double sd, do
 static bool grow(double **list, size_t capacity)
 {
     double *more = realloc(*list, capacity * sizeof *more);
-    *list = more ? more : *list;
-    return more != NULL;
+    if (!more)
+        return false;
+    *list = more;
+    return true;
 }
 
 void law_points_add(struct law_points *points, double x, double y, double half)

@@ -16,9 +16,12 @@ static double backward(const struct axis *axis, double value)
     return axis->log ? pow(10, value) : value;
 }
 
+/* gnuplot's numbers end where those of C do: axes stay far from there. */
+static const double largest = 1e250;
+
 static bool drawable(const struct axis *axis, double value)
 {
-    return isfinite(value) && (!axis->log || value > 0);
+    return fabs(value) <= largest && (!axis->log || value >= 1 / largest);
 }
 
 double axis_place(const struct axis *axis, double value)
@@ -32,7 +35,7 @@ double axis_place(const struct axis *axis, double value)
 void axis_extend(struct axis *axis, double share)
 {
     const double low = forward(axis, axis->low);
-    axis->high = backward(axis, low + (forward(axis, axis->high) - low) / share);
+    axis->high = fmin(backward(axis, low + (forward(axis, axis->high) - low) / share), 1e10 * largest);
 }
 
 bool series_drawn(const struct series *series, const struct axis *x, const struct axis *y, const double *value)
@@ -165,28 +168,47 @@ static double round_step(double least)
     return power * (times <= 1 ? 1 : times <= 2 ? 2 : times <= 5 ? 5 : 10);
 }
 
+static double multiples(double step, double low, double high)
+{
+    return floor(high / step) - ceil(low / step) + 1;
+}
+
+/* The given parts of every power of ten on the axis; their count also where it is more than is kept. */
+static size_t list_parts(const struct axis *axis, const double *part, size_t parts, struct ticks *ticks)
+{
+    size_t found = 0;
+    ticks->count = 0;
+    for (double exponent = floor(log10(axis->low)); exponent <= log10(axis->high); exponent++)
+        for (size_t i = 0; i < parts; i++) {
+            const double value = part[i] * pow(10, exponent);
+            if (value < axis->low || value > axis->high)
+                continue;
+            if (found++ < sizeof ticks->value / sizeof *ticks->value)
+                ticks->value[ticks->count++] = value;
+        }
+    return found;
+}
+
 void axis_ticks(const struct axis *axis, double room, struct ticks *ticks)
 {
-    static const double parts[] = {1, 2, 5};
     enum { MOST = sizeof ticks->value / sizeof *ticks->value };
-    const double decades = axis->log ? log10(axis->high / axis->low) : 0;
+    const double low = forward(axis, axis->low), high = forward(axis, axis->high), decades = axis->log ? high - low : 0;
     room = fmin(fmax(room, 2), MOST - 4);
-    *ticks = (struct ticks){.kind = TICKS_STEP, .step = round_step((axis->high - axis->low) / room)};
-    if (!axis->log)
-        return;
     if (decades >= 2) {
-        ticks->kind = TICKS_POWERS;
-        ticks->step = ceil(decades / room);
+        *ticks = (struct ticks){.kind = TICKS_POWERS, .step = ceil(decades / room)};
+        while (ticks->step > 1 && multiples(ticks->step, low, high) < 2)
+            ticks->step--;
         return;
     }
+    *ticks = (struct ticks){.kind = TICKS_STEP, .step = round_step((axis->high - axis->low) / room)};
+    if (multiples(ticks->step, axis->low, axis->high) < 2)
+        ticks->step = round_step(0.39 * ticks->step); /* the next smaller one */
+    if (!axis->log)
+        return;
     ticks->kind = TICKS_LIST;
     if (decades >= 0.9) {
-        for (double exponent = floor(log10(axis->low)); exponent <= log10(axis->high); exponent++)
-            for (size_t i = 0; i < 3; i++) {
-                const double value = parts[i] * pow(10, exponent);
-                if (value >= axis->low && value <= axis->high && ticks->count < MOST)
-                    ticks->value[ticks->count++] = value;
-            }
+        if ((double)list_parts(axis, (const double[]){1, 2, 5}, 3, ticks) > room + 1)
+            list_parts(axis, (const double[]){1, 3}, 2, ticks);
         return;
     }
     for (double k = ceil(axis->low / ticks->step); k * ticks->step <= axis->high && ticks->count < MOST; k++)

@@ -290,8 +290,9 @@ static void put_axis(FILE *out, char name, const struct axis *axis, double room)
     fprintf(out, "%sset logscale %c\nset %crange [%.10g:%.10g]\n", axis->log ? "" : "un", name, name, axis->low,
             axis->high);
     if (ticks.kind == TICKS_POWERS) {
-        fprintf(out, "set format %c (tex ? '$10^{%%T}$' : '10^{%%T}')\nset %ctics 1e%g\nset m%ctics default\n", name,
-                name, ticks.step, name);
+        /* Without a beginning gnuplot starts where the axis does, and labels what is no power of ten as one. */
+        fprintf(out, "set format %c (tex ? '$10^{%%T}$' : '10^{%%T}')\nset %ctics 1e%g,1e%g\nset m%ctics default\n",
+                name, name, floor(log10(axis->low)), ticks.step, name);
         return;
     }
     fprintf(out, "set format %c '%%g'\nunset m%ctics\n", name, name);

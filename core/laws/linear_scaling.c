@@ -359,7 +359,7 @@ static enum status steps_panel(struct law_figure *figure, double share, const st
 static enum status draw(const struct law_input *input, struct law_figure *figure, const struct row *row, size_t count,
                         struct error *error)
 {
-    struct tuned tuned;
+    struct tuned tuned = {0};
     double limit = 0;
     const double share = input->values->scalar[TARGET];
     snprintf(figure->title, sizeof figure->title, "How far does a rate proportional to the batch size carry?");

@@ -51,7 +51,7 @@ void oracle_epoch_floor(const double *c, size_t n, double h, struct epoch_floor 
 void oracle_epoch_curve(const double *c, size_t n, const double *h, size_t epochs, double e0, double *with_replacement,
                         double *reshuffle)
 {
-    double independent = e0 * e0, ordered = e0 * e0;
+    double independent = e0 * e0, ordered = independent;
     for (size_t k = 0; k < epochs; k++) {
         const struct epoch e = epoch_of(c, n, h[k]);
         /* s^2 sum w^2 = s^2 h (1 - rho^2)/(2 - h) */

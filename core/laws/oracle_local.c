@@ -16,11 +16,12 @@ enum status oracle_local_sgd(const struct oracle *oracle, double kappa, size_t w
     enum status status = oracle_state_open(oracle, kappa, e0, false, &worker, error);
     if (status != STATUS_OK)
         return status;
-    double *across = malloc(4 * dd * sizeof *across), *drift = across + dd, *half = drift + dd, *mean = half + dd;
+    double *across = malloc(4 * dd * sizeof *across);
     if (!across) {
         oracle_state_close(worker);
         return error_memory(error, 4 * dd * sizeof *across, "the moment recursion");
     }
+    double *drift = across + dd, *half = drift + dd, *mean = half + dd;
     const double share = 1.0 / (double)workers;
     memcpy(across, worker->m, dd * sizeof *across);
     gap[0] = oracle_gap(worker);

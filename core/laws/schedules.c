@@ -377,9 +377,11 @@ static size_t choose(struct scheduled *s, size_t count)
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         bool best = true;
-        for (size_t j = 0; j < count && best; j++)
-            best = j == i || strcmp(s[i].name, s[j].name) != 0 || final_of(&s[i]) < final_of(&s[j]) ||
-                   (final_of(&s[i]) == final_of(&s[j]) && i < j);
+        const double end = final_of(&s[i]);
+        for (size_t j = 0; j < count && best; j++) {
+            const double other = final_of(&s[j]);
+            best = j == i || strcmp(s[i].name, s[j].name) != 0 || end < other || (end == other && i < j);
+        }
         s[i].chosen = best;
     }
     for (size_t i = 0; i < count; i++)

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # sgdlab calibrate: suites under several master seeds, going on where it stopped, files that were cut off, and what is
 # refused.
 . "$(dirname -- "$0")/lib.bash"

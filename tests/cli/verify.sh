@@ -47,10 +47,10 @@ check "with its instance" has out "least_squares on gaussian_least_squares(n=64;
 check "one law only" test "$(grep -c 'Unbiased' out)" -eq 0
 if command -v script >/dev/null; then
     # script gives the program a terminal.
-    script -qec "TERM=xterm '$SGDLAB' verify good" /dev/null >tty 2>&1 </dev/null
-    check "colour on a terminal" grep -q $'\033\[32m' tty
-    script -qec "TERM=xterm NO_COLOR=1 '$SGDLAB' verify good" /dev/null >tty 2>&1 </dev/null
-    check "NO_COLOR" test "$(grep -c $'\033' tty)" -eq 0
+    script -qec "TERM=xterm '$SGDLAB' verify good" /dev/null >terminal 2>&1 </dev/null
+    check "colour on a terminal" grep -q $'\033\[32m' terminal
+    script -qec "TERM=xterm NO_COLOR=1 '$SGDLAB' verify good" /dev/null >terminal 2>&1 </dev/null
+    check "NO_COLOR" test "$(grep -c $'\033' terminal)" -eq 0
 fi
 run 0 "the results of another directory" verify good --experiment true
 if command -v python3 >/dev/null; then

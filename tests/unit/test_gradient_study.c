@@ -184,7 +184,7 @@ static void six_open(struct scene *s)
  */
 static bool next_order(unsigned *order, size_t n)
 {
-    size_t i = n - 1, j = n - 1;
+    size_t i = n - 1, j = i;
     while (i > 0 && order[i - 1] >= order[i])
         i--;
     if (i == 0)

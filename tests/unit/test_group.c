@@ -37,7 +37,7 @@ static bool same_double(double a, double b)
 static void check_group(const struct run_request *request, uint64_t first, size_t chains,
                         const struct group_result *got, const char *what)
 {
-    struct run_result run[GROUP_CHAINS];
+    struct run_result run[GROUP_CHAINS] = {0};
     struct run_request own = *request;
     uint64_t diverged = 0, diverged_at = UINT64_MAX;
     for (size_t c = 0; c < chains; c++) {

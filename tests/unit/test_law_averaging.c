@@ -127,8 +127,8 @@ Test(averaging, other_experiments_are_refused)
 {
     expect_refusal(SMALL "schedule: {type: constant, rate: 0.1}\naveraging: {type: tail, fraction: 0.5}\n",
                    STATUS_USAGE, "uniform");
-    expect_refusal(SMALL "schedule: {type: constant, rate: 0.1}\naveraging: uniform\nmomentum: 0.9\n",
-                   STATUS_USAGE, "plain");
+    expect_refusal(SMALL "schedule: {type: constant, rate: 0.1}\naveraging: uniform\nmomentum: 0.9\n", STATUS_USAGE,
+                   "plain");
     expect_refusal(
         "problem: {type: least_squares, data: {synthetic: two_parabolas, left: -3.5, right: 0.5}, radius: 0.5}\n"
         "replicates: 64\nbudget: {steps: 64}\nrecord: {metrics: [gap]}\nlaws: {law: averaging}\n"

@@ -5,7 +5,7 @@
 /* The next order of 0..n-1, lexicographically; false after the last. */
 static bool next_order(size_t n, size_t *order)
 {
-    size_t k = n - 1, l = n - 1;
+    size_t k = n - 1, l = k;
     while (k > 0 && order[k - 1] > order[k])
         k--;
     if (k == 0)

@@ -21,7 +21,7 @@ static size_t all_shifts(const double *c, size_t n, double h, double *shift)
     size_t order[6] = {0, 1, 2, 3, 4, 5}, count = 0;
     for (;;) {
         shift[count++] = epoch(c, order, n, h, 0);
-        size_t k = n - 1, l = n - 1; /* the next permutation */
+        size_t k = n - 1, l = k; /* the next permutation */
         while (k > 0 && order[k - 1] > order[k])
             k--;
         if (k == 0)
@@ -60,7 +60,7 @@ Test(oracle_epoch, floors_over_all_orders)
         for (size_t k = 0; k < 5; k++) {
             const double h = rates[k];
             double c[6], moved[6], shift[ORDERS_MAX], rho = 1, once = 0, independent = 4, mean = 0, square = 4;
-            struct epoch_floor found;
+            struct epoch_floor found = {0};
             centres(n, c, moved);
             const size_t count = all_shifts(c, n, h, shift);
             cr_assert(eq(sz, count, n == 4 ? 24 : n == 5 ? 120 : 720));
@@ -105,7 +105,7 @@ Test(oracle_epoch, curves_over_all_orders)
     static const double h[EPOCHS] = {0.5, 0.4, 0.1, 0.3, 1.2, 0.05};
     double c[6], moved[6], shift[ORDERS_MAX], with_replacement[EPOCHS], reshuffle[EPOCHS];
     const double e0 = 1.7;
-    double mean = e0, square = e0 * e0, independent = e0 * e0;
+    double mean = e0, square = e0 * e0, independent = square;
     centres(COUNT, c, moved);
     oracle_epoch_curve(moved, COUNT, h, EPOCHS, e0, with_replacement, reshuffle);
     for (size_t k = 0; k < EPOCHS; k++) {
