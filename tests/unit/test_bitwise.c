@@ -169,6 +169,9 @@ static void shuffle(gsl_rng *rng, size_t *order)
 
 static void check_form(enum form form, size_t scenarios)
 {
+#ifdef SGDLAB_SANITIZED
+    scenarios /= 2; /* many times slower, and there to see memory, not bits */
+#endif
     const size_t sizes[] = {2, 3, 8, 9, 17, 25, RUNS};
     const struct kernel_set *set[3];
     const size_t sets = kernels_available(set);

@@ -158,6 +158,8 @@ static void check_runs(const struct kernel_set *set, size_t problem, const struc
     matrix_free(&dense.train);
     if (dense.test.rows)
         matrix_free(&dense.test);
+    free(dense.y);
+    free(dense.test_y);
     fixture_data_free(&sparse);
     gsl_rng_free(rng);
 }
