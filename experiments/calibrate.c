@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "data/source.h"
 #include "laws/calibration.h"
 
 struct calibrate_arguments {
@@ -87,23 +88,47 @@ struct session {
     FILE *file;
 };
 
+/* What is repeated: the experiments' files, byte for byte, and the profile. */
+static enum status hash_experiments(const struct calibrate_arguments *arguments, char hash[CALIBRATION_HASH],
+                                    struct error *error)
+{
+    const size_t count = arguments->file_count, profile = strlen(arguments->profile);
+    unsigned char *all = malloc(count * SHA256_BYTES + profile);
+    uint8_t digest[SHA256_BYTES];
+    enum status status = all ? STATUS_OK : error_memory(error, count * SHA256_BYTES, "a calibration");
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        struct source source = {0};
+        status = source_read(arguments->file[i], &source, error);
+        memcpy(all + i * SHA256_BYTES, source.raw_sha256, SHA256_BYTES);
+        source_free(&source);
+    }
+    if (status == STATUS_OK) {
+        memcpy(all + count * SHA256_BYTES, arguments->profile, profile);
+        sha256_of(all, count * SHA256_BYTES + profile, digest);
+        sha256_hex(digest, hash);
+    }
+    free(all);
+    return status;
+}
+
 /* Reads the suites of earlier calls and opens their file for more. A file whose last suite was cut off is written
  * anew. */
 static enum status open_checks(struct session *session, struct error *error)
 {
     FILE *old = fopen(session->checks, "r");
-    enum status status = STATUS_OK;
     if (!old && errno != ENOENT)
         return error_set(error, STATUS_IO, "cannot read %s: %s", session->checks, strerror(errno));
-    if (old) {
+    enum status status = hash_experiments(session->arguments, session->calibration.repeats, error);
+    if (old && status == STATUS_OK)
         status = calibration_read(&session->calibration, old, session->checks, error);
+    if (old)
         fclose(old);
-    }
     if (status != STATUS_OK)
         return status;
     session->file = fopen(session->fresh, "w");
     if (!session->file)
         return error_set(error, STATUS_IO, "cannot write %s: %s", session->fresh, strerror(errno));
+    status = calibration_write_head(&session->calibration, session->file, error);
     for (size_t i = 0; status == STATUS_OK && i < session->calibration.suites; i++)
         status = calibration_write(&session->calibration, i, session->file, error);
     if (status == STATUS_OK && rename(session->fresh, session->checks) != 0)

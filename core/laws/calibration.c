@@ -101,6 +101,13 @@ enum status calibration_add(struct calibration *calibration, uint64_t seed, cons
 
 /* ---- text ---- */
 
+enum status calibration_write_head(const struct calibration *c, FILE *file, struct error *error)
+{
+    if (fprintf(file, "calibration of %s\n", c->repeats) < 0 || fflush(file) != 0)
+        return error_set(error, STATUS_IO, "cannot write the calibration's checks");
+    return STATUS_OK;
+}
+
 enum status calibration_write(const struct calibration *c, size_t suite, FILE *file, struct error *error)
 {
     fprintf(file, "suite %" PRIu64 " %zu\n", c->seed[suite], c->checks);
@@ -133,8 +140,16 @@ static bool parse_check(const char *line, struct calibration_check *check)
 
 enum status calibration_read(struct calibration *c, FILE *file, const char *path, struct error *error)
 {
-    char line[512];
-    for (unsigned number = 1; fgets(line, sizeof line, file); number++) {
+    char line[512], repeats[CALIBRATION_HASH];
+    if (!fgets(line, sizeof line, file) || !strchr(line, '\n'))
+        return STATUS_OK; /* cut off by a crash */
+    if (sscanf(line, "calibration of %64s", repeats) != 1)
+        return error_at(error, STATUS_INPUT, path, 1, 1, "expected 'calibration of HASH'");
+    const bool same = strcmp(repeats, c->repeats) == 0;
+    for (unsigned number = 2; fgets(line, sizeof line, file); number++) {
+        if (!same)
+            return error_at(error, STATUS_INPUT, path, 1, 1,
+                            "these checks are of other experiments, or of another profile; name another --out");
         uint64_t seed;
         size_t checks;
         if (sscanf(line, "suite %" SCNu64 " %zu", &seed, &checks) != 2 || checks == 0 || checks > 1000000)

@@ -16,9 +16,12 @@ struct calibration_check {
     double theta, se, margin, p_value; /* as in struct check; p_value NaN without exact theory */
 };
 
+enum { CALIBRATION_HASH = 65 };
+
 struct calibration {
     size_t suites, unexpected, underpowered; /* suites; with a verdict other than expected; with only untold ones */
     size_t checks;                           /* of one suite, which all must have */
+    char repeats[CALIBRATION_HASH];          /* hash in hex of the experiments and their profile */
     uint64_t *seed;                          /* [suites] */
     struct calibration_check *check;         /* [suites][checks] */
     size_t suite_capacity;
@@ -30,8 +33,10 @@ enum status calibration_add(struct calibration *calibration, uint64_t seed, cons
                             struct error *error);
 void calibration_free(struct calibration *calibration);
 
-/* One suite as lines of text, and all of them back: numbers round-trip. A last suite that is not whole is dropped.
- * STATUS_INPUT with the line of what is not understood. */
+/* The first line of the file, one suite as lines of text, and all of them back: numbers round-trip. A last suite that
+ * is not whole is dropped. STATUS_INPUT with the line of what is not understood, or where the file is of other
+ * experiments than calibration->repeats. */
+enum status calibration_write_head(const struct calibration *calibration, FILE *file, struct error *error);
 enum status calibration_write(const struct calibration *calibration, size_t suite, FILE *file, struct error *error);
 enum status calibration_read(struct calibration *calibration, FILE *file, const char *path, struct error *error);
 bool calibration_has(const struct calibration *calibration, uint64_t seed);

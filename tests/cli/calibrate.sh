@@ -52,11 +52,11 @@ calibrate 0 "two seeds more" --seeds 5 --first-seed 5
 check "five suites" same "$(suites cal)" 5
 check "the first three as they were" cmp -s three.txt <(head -n "$(wc -l <three.txt)" cal/checks.txt)
 check "two were run" same "$(grep -c '^seed ' err)" 2
-check "suites of other seeds differ" differ "$(sed -n 2p cal/checks.txt)" "$(sed -n 24p cal/checks.txt)"
+check "suites of other seeds differ" differ "$(sed -n 3p cal/checks.txt)" "$(sed -n 25p cal/checks.txt)"
 
 # ---- cut off by a crash ----
 cp cal/checks.txt five.txt
-for lines in 89 100; do # in the fifth suite: behind its first line, and in its middle
+for lines in 90 101; do # in the fifth suite: behind its first line, and in its middle
     head -n "$lines" five.txt >cal/checks.txt
     printf 'variance 0 1 0' >>cal/checks.txt
     calibrate 0 "checks that end after $lines lines" --seeds 5 --first-seed 5
@@ -66,30 +66,34 @@ done
 head -c 30 five.txt >cal/checks.txt
 calibrate 0 "only a beginning is left" --seeds 5 --first-seed 5
 check "all are run again" cmp -s cal/checks.txt five.txt
-sed '3s/.*/what is this/' five.txt >cal/checks.txt
+sed '4s/.*/what is this/' five.txt >cal/checks.txt
 calibrate 2 "a file of something else"
-check "its place" has err "cal/checks.txt:3"
+check "its place" has err "cal/checks.txt:4"
 check "it is left alone" matches cal/checks.txt '^what is this$'
 cp five.txt cal/checks.txt
 
 # ---- another suite ----
+calibrate 2 "another profile in the same folder" --seeds 6 --first-seed 5 --profile coarse
+check "it says so" matches err 'cal/checks.txt:1:1: these checks are of other experiments, or of another profile'
+cp tiny.yaml whole.yaml
 sed -i 's/^  - {law: unbiased}$//' tiny.yaml
-calibrate 2 "fewer checks than the suites before" --seeds 6 --first-seed 5
-check "it says so" has err "calibration repeats one suite"
+calibrate 2 "other experiments" --seeds 6 --first-seed 5
+check "it says so, too" has err "of other experiments"
 check "nothing is added" cmp -s cal/checks.txt five.txt
+mv whole.yaml tiny.yaml
 
 # ---- profiles and usage ----
 run 0 "another profile" calibrate tiny.yaml --out coarse --profile coarse --seeds 1
-check "is used" has out "1 suites of 14 checks"
+check "is used" has out "1 suites of 20 checks"
 run 2 "a wrong profile" calibrate tiny.yaml --out never --profile corse --seeds 1
 check "the nearest is told" has err "did you mean 'coarse'?"
-check "nothing was kept" test ! -s never/checks.txt
+check "nothing was kept" same "$(grep -c "" never/checks.txt)" 1
 run 2 "a profile like no other" calibrate tiny.yaml --out never --profile zzz --seeds 1
 check "the valid ones are told" matches err 'calibration.*coarse.*quick.*full'
 sed '/^profiles/,$d' tiny.yaml >plain.yaml
 run 2 "an experiment without that profile" calibrate plain.yaml --out never --seeds 1
 check "it is named" has err "plain.yaml"
-sed '/^laws/,/^  - /d' tiny.yaml >lawless.yaml
+sed '/^laws/,/variance/d' tiny.yaml >lawless.yaml
 run 2 "an experiment without laws" calibrate lawless.yaml --out never --seeds 1
 check "it says what is missing" has err "name no laws"
 run 2 "no experiment" calibrate --out never

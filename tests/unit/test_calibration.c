@@ -4,6 +4,7 @@
 #include <criterion/new/assert.h>
 #include <gsl/gsl_randist.h>
 #include <math.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "laws/calibration.h"
@@ -109,6 +110,7 @@ static FILE *written(const struct calibration *calibration)
 {
     FILE *file = tmpfile();
     cr_assert(file != NULL);
+    cr_assert(calibration_write_head(calibration, file, NULL) == STATUS_OK);
     for (size_t i = 0; i < calibration->suites; i++)
         cr_assert(calibration_write(calibration, i, file, NULL) == STATUS_OK);
     return file;
@@ -116,7 +118,7 @@ static FILE *written(const struct calibration *calibration)
 
 Test(calibration, text_round_trips_and_a_cut_off_suite_is_dropped)
 {
-    struct calibration before = {0}, after = {0}, cut = {0};
+    struct calibration before = {.repeats = "a1"}, after = {.repeats = "a1"};
     for (uint64_t seed = 5; seed < 8; seed++)
         add_suite(&before, seed, 0.1, 1, 0.05);
     before.check[3].p_value = NAN;
@@ -134,6 +136,7 @@ Test(calibration, text_round_trips_and_a_cut_off_suite_is_dropped)
     }
     for (long keep = size - 1; keep > size - 3000; keep -= 37) {
         cr_assert(ftruncate(fileno(file), keep) == 0);
+        struct calibration cut = {.repeats = "a1"};
         rewind(file);
         cr_assert(calibration_read(&cut, file, "checks.txt", NULL) == STATUS_OK);
         cr_expect(eq(sz, cut.suites, 2), "%zu suites at %ld of %ld bytes", cut.suites, keep, size);
@@ -146,15 +149,18 @@ Test(calibration, text_round_trips_and_a_cut_off_suite_is_dropped)
 
 Test(calibration, foreign_text_is_told_with_its_line)
 {
-    struct calibration calibration = {0};
+    struct calibration calibration = {.repeats = "a1"};
     struct error error;
     FILE *file = tmpfile();
     cr_assert(file != NULL);
-    fputs("suite 1 1\nvariance 0 1 0 0 0 0.1 x 1 0.5\nend\n", file);
+    fputs("calibration of a1\nsuite 1 1\nvariance 0 1 0 0 0 0.1 x 1 0.5\nend\n", file);
     rewind(file);
     cr_expect(calibration_read(&calibration, file, "checks.txt", &error) == STATUS_INPUT);
-    cr_expect(eq(sz, error.line, 2));
+    cr_expect(eq(sz, error.line, 3));
     rewind(file);
+    strcpy(calibration.repeats, "b2");
+    cr_expect(calibration_read(&calibration, file, "checks.txt", &error) == STATUS_INPUT);
+    cr_expect(eq(sz, error.line, 1));
     calibration_free(&calibration);
     fclose(file);
 }
