@@ -115,12 +115,10 @@ static int compare_members(const void *left, const void *right)
     return strcmp(((const struct member *)left)->key, ((const struct member *)right)->key);
 }
 
-/* {parameters, "revision", "type"} and one member more, NULL: none. An optional number that is 0, like its default, is
- * left out: dampening, floor. */
-static void method_json(struct json *json, const struct method *method, const struct param_values *values,
-                        const struct member *extra)
+/* The parameters of a method; returns how many. An optional number that is 0, like its default, is left out: dampening,
+ * floor. */
+static size_t value_members(const struct method *method, const struct param_values *values, struct member *member)
 {
-    struct member member[MEMBERS_MAX];
     size_t count = 0;
     for (size_t i = 0; i < method->param_count; i++) {
         const struct param *param = &method->params[i];
@@ -138,10 +136,11 @@ static void method_json(struct json *json, const struct method *method, const st
             member[count++] = (struct member){param->name, value, word, NULL, 0};
         }
     }
-    member[count++] = (struct member){"revision", (double)method->revision, NULL, NULL, 0};
-    member[count++] = (struct member){"type", 0.0, method->name, NULL, 0};
-    if (extra)
-        member[count++] = *extra;
+    return count;
+}
+
+static void members_json(struct json *json, struct member *member, size_t count)
+{
     qsort(member, count, sizeof *member, compare_members);
     json_begin(json, '{');
     for (size_t i = 0; i < count; i++) {
@@ -158,6 +157,19 @@ static void method_json(struct json *json, const struct method *method, const st
         }
     }
     json_end(json, '}');
+}
+
+/* {parameters, "revision", "type"} and one member more, NULL: none. */
+static void method_json(struct json *json, const struct method *method, const struct param_values *values,
+                        const struct member *extra)
+{
+    struct member member[MEMBERS_MAX];
+    size_t count = value_members(method, values, member);
+    member[count++] = (struct member){"revision", (double)method->revision, NULL, NULL, 0};
+    member[count++] = (struct member){"type", 0.0, method->name, NULL, 0};
+    if (extra)
+        member[count++] = *extra;
+    members_json(json, member, count);
 }
 
 static void key_word(struct json *json, const char *key, const char *word)
@@ -238,6 +250,11 @@ static void problem_json(struct json *json, const struct problem *problem)
     if (problem->l1_form != L1_PROXIMAL)
         key_word(json, "l1_form", choice(SECTION_PROBLEM, PROBLEM_L1_FORM, problem->l1_form));
     key_real(json, "l2", problem->l2);
+    if (problem->type->method.param_count) {
+        struct member member[MEMBERS_MAX];
+        json_key(json, "parameters");
+        members_json(json, member, value_members(&problem->type->method, &problem->values, member));
+    }
     if (problem->penalize_intercept) {
         json_key(json, "penalize_intercept");
         json_bool(json, true);
@@ -266,11 +283,13 @@ static void record_json(struct json *json, const struct run_config *config)
 static void start_json(struct json *json, const struct run_config *config)
 {
     const struct start *start = &config->start;
-    if (start->kind == START_ZEROS || start->kind == START_INSTANCE) {
-        json_string(json, start->kind == START_ZEROS ? "zeros" : "instance");
+    static const char *const word[] = {
+        [START_ZEROS] = "zeros", [START_INSTANCE] = "instance", [START_INITIAL] = "initial"};
+    if (start->kind == START_ZEROS || start->kind == START_INSTANCE || start->kind == START_INITIAL) {
+        json_string(json, word[start->kind]);
     } else if (start->kind == START_LIST) {
         json_begin(json, '[');
-        for (size_t i = 0; i < config->problem.data->train.cols; i++)
+        for (size_t i = 0; i < problem_dim(&config->problem); i++)
             json_real(json, start->list[i]);
         json_end(json, ']');
     } else {
@@ -460,12 +479,12 @@ void cell_columns(const struct run_config *given, struct cell_columns *out)
     const struct problem *problem = &config->problem;
     const struct method *update = update_method(config);
     *out = (struct cell_columns){.n = problem->data->train.rows,
-                                 .d = problem->data->train.cols,
+                                 .d = problem_dim(problem),
                                  .batch_size = config->batch_size,
                                  .l2 = problem->l2,
                                  .steps = config->steps};
     struct words words = {out->problem, 0, sizeof out->problem, false};
-    put(&words, "%s", problem->type->method.name);
+    put_method(&words, &problem->type->method, &problem->values, 0, "");
     if (problem->l1 > 0.0)
         put_number(&words, "l1", problem->l1);
     if (isfinite(problem->radius))

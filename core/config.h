@@ -12,9 +12,10 @@
 
 struct update_type; /* kernels/update.h */
 
-enum start_kind { START_ZEROS, START_GAUSSIAN, START_OPTIMUM, START_LIST, START_INSTANCE };
+enum start_kind { START_ZEROS, START_GAUSSIAN, START_OPTIMUM, START_LIST, START_INSTANCE, START_INITIAL };
 struct start {
     enum start_kind kind;
+    /* START_INITIAL: the model's own random start (model.h) */
     double scale;       /* gaussian: standard deviation of each coordinate; optimum: added to every coordinate of x*;
                            instance: x* + the data's own start (dataset.h), no scale */
     const double *list; /* list: d values, borrowed */

@@ -179,6 +179,10 @@ static enum status advance(struct block *b, uint64_t until, const atomic_bool *s
             block_add_gap(b);
             piece = 1;
         }
+        if (b->exit_time) {
+            block_note_exits(b);
+            piece = 1;
+        }
         l->index = b->next_index;
         l->index_stride = b->index_stride;
         l->size = b->size + done;

@@ -85,14 +85,16 @@ struct block {
     double *f_star;       /* [trajectories]; 0 without an optimum */
     double *gap_sum;      /* [trajectories]: of the gaps before this step; NULL: mean_gap is not asked */
     bool all_quadratic;   /* h serves every lane, else full passes serve those without an optimum, or all */
+    uint64_t *exit_time;  /* [trajectories]: the step at which it left the region, or NOT_LEFT; NULL: not asked */
     double *h, *optimum;  /* [dim][stride] (NULL: no quadratic form), [dim][width] */
     size_t h_stride;
     double *pass_scratch, *measured_gradient, *worker_mean; /* [FULL_PASS_ROWS][width], [dim][width], [dim][8] */
-    double *sum, *correct, *form, *grad2;                   /* [width] */
+    double *sum, *part, *correct, *form, *grad2;            /* [width] */
 
     struct allocation *allocations;
 };
 
+#define NOT_LEFT    UINT64_MAX
 #define NO_OBSERVER SIZE_MAX /* in observer_of */
 
 /* engine_open.c: memory and what does not depend on seed and replicate. request[count] and result[count] are used until
@@ -115,5 +117,7 @@ void block_record(struct block *block);
 void block_sink(struct block *block);
 /* Adds the gaps of the current iterates to gap_sum. */
 void block_add_gap(struct block *block);
+/* Looks which of the current iterates are the first outside of the region. */
+void block_note_exits(struct block *block);
 
 #endif

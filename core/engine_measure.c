@@ -1,5 +1,6 @@
 /* What is measured at a recorded step, for all lanes at once. */
 #include "engine_block.h"
+#include "model.h"
 
 #include <math.h>
 #include <string.h>
@@ -86,6 +87,43 @@ static void quadratic_values(struct block *b, const double *x, double *loss, dou
     }
 }
 
+/* Sums over all rows, FULL_PASS_ROWS at a time and then the sums of those: of the losses, and (correct not NULL) of the
+ * right predictions. */
+static void full_loss(const struct block *b, const struct matrix *a, const double *y, const double *x, double *sum,
+                      double *correct)
+{
+    const struct lane_block *l = &b->lanes;
+    if (!l->model) {
+        b->kernels->full_loss(a, y, l->loss, x, b->measure_width, b->pass_scratch, sum, correct);
+        return;
+    }
+    const size_t bytes = b->measure_width * sizeof *sum;
+    memset(sum, 0, bytes);
+    if (correct)
+        memset(correct, 0, bytes);
+    for (size_t first = 0; first < a->rows; first += FULL_PASS_ROWS) {
+        const size_t left = a->rows - first;
+        const struct batch batch = {
+            .a = a, .y = y, .first = first, .rows = left < FULL_PASS_ROWS ? left : FULL_PASS_ROWS};
+        memset(b->part, 0, bytes);
+        l->model->loss(l->problem, &batch, x, b->measure_width, l->model_scratch, b->part, correct);
+        for (size_t k = 0; k < b->measure_width; k++)
+            sum[k] += b->part[k];
+    }
+}
+
+/* The sum of the gradients of all training samples, in b->measured_gradient. */
+static void full_gradient(const struct block *b, const double *x)
+{
+    const struct lane_block *l = &b->lanes;
+    if (!l->model) {
+        b->kernels->full_gradient(l->a, l->y, l->loss, x, b->measure_width, b->pass_scratch, b->measured_gradient);
+        return;
+    }
+    const struct batch all = {.a = l->a, .y = l->y, .rows = l->a->rows};
+    l->model->gradient(l->problem, &all, x, b->measure_width, 0, l->model_scratch, b->measured_gradient);
+}
+
 /* The same of the other lanes, by a pass over all samples, and, unless NULL, the accuracy of all. */
 static void pass_values(struct block *b, const double *x, double *accuracy, double *loss, double *gap)
 {
@@ -94,7 +132,7 @@ static void pass_values(struct block *b, const double *x, double *accuracy, doub
     double value[LANES_MAX];
     if (b->all_quadratic)
         return;
-    b->kernels->full_loss(l->a, l->y, l->loss, x, b->measure_width, b->pass_scratch, b->sum, accuracy);
+    full_loss(b, l->a, l->y, x, b->sum, accuracy);
     for (size_t k = 0; accuracy && k < b->trajectories; k++)
         accuracy[k] /= rows;
     for (size_t k = 0; k < b->trajectories; k++)
@@ -112,7 +150,6 @@ static void pass_values(struct block *b, const double *x, double *accuracy, doub
 /* loss, gap, grad_norm2 and accuracy of a training iterate x. */
 static void measure_training(struct block *b, const double *x, size_t observer, unsigned wanted)
 {
-    const struct lane_block *l = &b->lanes;
     double gap[LANES_MAX], loss[LANES_MAX], norm[LANES_MAX];
     quadratic_values(b, x, loss, gap);
     if (wanted & (1u << METRIC_LOSS | 1u << METRIC_GAP | 1u << METRIC_ACCURACY))
@@ -120,7 +157,7 @@ static void measure_training(struct block *b, const double *x, size_t observer, 
     if (b->h)
         memcpy(norm, b->grad2, b->trajectories * sizeof *norm);
     if (!b->all_quadratic && wanted & 1u << METRIC_GRAD_NORM2) {
-        b->kernels->full_gradient(l->a, l->y, l->loss, x, b->measure_width, b->pass_scratch, b->measured_gradient);
+        full_gradient(b, x);
         for (size_t k = 0; k < b->trajectories; k++)
             if (!b->h || !b->has_optimum[k])
                 norm[k] = gradient_norm2(b, x, k);
@@ -155,9 +192,12 @@ static void measure(struct block *b, const double *x, size_t observer)
     }
     if (wanted & 1u << METRIC_X1)
         put(b, observer, METRIC_X1, x);
+    if (wanted & 1u << METRIC_IN_REGION && b->lanes.model && b->lanes.model->in_region) {
+        b->lanes.model->in_region(b->lanes.problem, x, b->measure_width, value);
+        put(b, observer, METRIC_IN_REGION, value);
+    }
     if (data->test.rows && wanted & (1u << METRIC_TEST_LOSS | 1u << METRIC_TEST_ACCURACY)) {
-        b->kernels->full_loss(&data->test, data->test_y, b->lanes.loss, x, b->measure_width, b->pass_scratch, b->sum,
-                              b->correct);
+        full_loss(b, &data->test, data->test_y, x, b->sum, b->correct);
         for (size_t k = 0; k < b->trajectories; k++) {
             b->sum[k] /= (double)data->test.rows;
             b->correct[k] /= (double)data->test.rows;
@@ -191,6 +231,26 @@ void block_add_gap(struct block *b)
         b->gap_sum[k] += gap[k];
 }
 
+void block_note_exits(struct block *b)
+{
+    double inside[LANES_MAX];
+    const struct lane_block *l = &b->lanes;
+    l->model->in_region(l->problem, measured(b, l->x), b->measure_width, inside);
+    for (size_t k = 0; k < b->trajectories; k++)
+        if (b->exit_time[k] == NOT_LEFT && inside[k] == 0)
+            b->exit_time[k] = b->step;
+}
+
+/* Steps before the iterate first left the region, as far as they are known. */
+static void measure_exits(struct block *b)
+{
+    double value[LANES_MAX];
+    block_note_exits(b);
+    for (size_t k = 0; k < b->trajectories; k++)
+        value[k] = (double)(b->exit_time[k] < b->step ? b->exit_time[k] : b->step);
+    put(b, NO_OBSERVER, METRIC_EXIT_TIME, value);
+}
+
 /* The mean of the gaps before this step; at step 0 the gap itself. */
 static void measure_mean_gap(struct block *b)
 {
@@ -213,6 +273,8 @@ void block_record(struct block *b)
         measure(b, measured(b, b->lanes.x), NO_OBSERVER);
     if (b->reads_last && b->gap_sum)
         measure_mean_gap(b);
+    if (b->reads_last && b->exit_time)
+        measure_exits(b);
     for (size_t o = 0; o < b->observers; o++)
         measure(b, measured(b, b->lanes.mean[o]), o);
     for (size_t i = 0; b->timed && i < b->runs; i++)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model.h"
+
 static size_t round_up(size_t n, size_t multiple)
 {
     return (n + multiple - 1) / multiple * multiple;
@@ -200,6 +202,15 @@ enum status run_start(const struct run_request *r, double *x, size_t width, stru
         gsl_rng_free(rng);
         break;
     }
+    case START_INITIAL: {
+        struct rng_stream stream = rng_stream(r->seed, RNG_START, c->stream_group, r->replicate);
+        gsl_rng *rng = rng_gsl_open(&stream);
+        if (!rng)
+            return error_memory(error, 1024, "a random start");
+        c->problem.type->model->start(&c->problem, rng, x, width);
+        gsl_rng_free(rng);
+        break;
+    }
     case START_OPTIMUM:
     case START_INSTANCE: {
         const double *offset = c->start.kind == START_INSTANCE ? c->problem.data->start : NULL;
@@ -237,8 +248,8 @@ bool config_is_lazy(const struct run_config *c)
 {
     enum { LAZY_BATCH_MAX = 4096 }; /* beyond that the batch's own scalars outgrow the iterate they save */
     const struct matrix *a = &c->problem.data->train;
-    if (!a->sparse || !c->update || !c->update->lazy || isfinite(c->problem.radius) || c->clip == CLIP_BATCH ||
-        c->local_workers > 1)
+    if (!a->sparse || c->problem.type->model || !c->update || !c->update->lazy || isfinite(c->problem.radius) ||
+        c->clip == CLIP_BATCH || c->local_workers > 1)
         return false;
     const struct lazy_type *lazy = c->update->lazy;
     if (sampler_max_batch(c->sampler, a->rows, c->batch_size) > LAZY_BATCH_MAX)
@@ -292,9 +303,11 @@ static enum status open_lanes(struct block *b, struct error *error)
     b->limit2 = TAKE(width, double);
     b->retired = TAKE(width, bool);
     double *mask = TAKE(padded, double), *row_norm = NULL;
-    if (first->clip == CLIP_SAMPLE)
+    if (first->clip == CLIP_SAMPLE && !l->model)
         row_norm = TAKE(l->a->rows, double);
-    if (b->each && !l->a->sparse) {
+    if (l->model)
+        l->model_scratch = TAKE(l->model->scratch(l->problem, width), double);
+    if (b->each && !l->a->sparse && !l->model) {
         /* As many gathered rows as fit a usual first-level cache beside the iterates. */
         l->gather_rows = 4096 / (d * width);
         if (l->gather_rows < 1)
@@ -388,6 +401,8 @@ static enum status open_record(struct block *b, struct error *error)
     b->f_star = TAKE(b->trajectories, double);
     if (wanted & 1u << METRIC_MEAN_GAP)
         b->gap_sum = TAKE(b->trajectories, double);
+    if (wanted & 1u << METRIC_EXIT_TIME && l->model && l->model->in_region)
+        b->exit_time = TAKE(b->trajectories, uint64_t);
     for (int m = 0; m < METRIC_COUNT; m++)
         if (wanted & 1u << m)
             b->sink[m] = TAKE((b->observers + 1) * SINK_POINTS * width, double);
@@ -404,6 +419,7 @@ static enum status open_record(struct block *b, struct error *error)
     b->measured_gradient = TAKE(padded * width, double);
     b->optimum = TAKE(padded * width, double);
     b->sum = TAKE(width, double);
+    b->part = TAKE(width, double);
     b->correct = TAKE(width, double);
     b->form = TAKE(width, double);
     b->grad2 = TAKE(width, double);
@@ -427,13 +443,17 @@ bool block_defines(const struct block *b, size_t run, enum metric metric)
 {
     const struct run_config *c = b->request[run].config;
     const bool optimum = c->reference && c->reference->exists;
-    const bool classes = c->problem.type->task != TASK_REGRESSION, test = c->problem.data->test.rows > 0;
+    const struct model_type *model = c->problem.type->model;
+    const bool region = model && model->in_region;
+    const bool classes = c->problem.data->task != TASK_REGRESSION, test = c->problem.data->test.rows > 0;
     const bool defined[METRIC_COUNT] = {
         [METRIC_LOSS] = true,        [METRIC_GAP] = optimum,
         [METRIC_GRAD_NORM2] = true,  [METRIC_DISTANCE2] = optimum,
         [METRIC_NORM2] = true,       [METRIC_TEST_LOSS] = test,
         [METRIC_ACCURACY] = classes, [METRIC_TEST_ACCURACY] = classes && test,
         [METRIC_X1] = true,          [METRIC_MEAN_GAP] = optimum && c->averager->last,
+        [METRIC_SHARPNESS] = true,   [METRIC_NOISE_SCALE] = true,
+        [METRIC_IN_REGION] = region, [METRIC_EXIT_TIME] = region && c->averager->last,
     };
     return c->metrics & 1u << metric && defined[metric];
 }
@@ -476,6 +496,8 @@ enum status block_open(struct block *b, const struct run_request *request, size_
         .a = &p->data->train,
         .y = p->data->y,
         .loss = p->type->vector,
+        .problem = p,
+        .model = p->type->model,
         .dim = problem_dim(p),
         .penalized = problem_penalized(p),
         .penalty = penalty_of(p),
@@ -504,6 +526,8 @@ enum status block_begin(struct block *b, struct error *error)
     memset(b->retired, 0, b->trajectories * sizeof *b->retired);
     if (b->gap_sum)
         memset(b->gap_sum, 0, b->trajectories * sizeof *b->gap_sum);
+    for (size_t k = 0; b->exit_time && k < b->trajectories; k++)
+        b->exit_time[k] = NOT_LEFT;
     for (size_t i = 0; i < b->runs; i++) {
         b->result[i].outcome = OUTCOME_FINISHED;
         b->result[i].diverged_at = 0;

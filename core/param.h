@@ -15,7 +15,7 @@ enum param_kind {
                    */
     PARAM_BOOL,   /* stored as 0 or 1 */
     PARAM_CHOICE, /* one of `choices`; stored as its index */
-    PARAM_LIST,   /* a list of counts, increasing; at most one such parameter in a method */
+    PARAM_LIST,   /* a list of counts, increasing unless `any_order`; at most one such parameter in a method */
 };
 
 enum { PARAMS_MAX = 8, PARAM_LIST_MAX = 32 };
@@ -28,6 +28,7 @@ struct param {
     double fallback; /* the default */
     double min, max; /* bounds, both inclusive unless the flags below say open */
     bool min_open, max_open;
+    bool any_order;             /* PARAM_LIST: entries need not increase */
     const char *const *choices; /* PARAM_CHOICE: NULL-terminated */
     const char *help;           /* one line */
 };

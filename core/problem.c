@@ -4,13 +4,27 @@
 #include <math.h>
 #include <string.h>
 
+#include "model.h"
+
+enum task problem_task(const struct problem_type *type, const struct param_values *values)
+{
+    return type->model && type->model->task ? type->model->task(values) : type->task;
+}
+
 size_t problem_dim(const struct problem *problem)
 {
-    return problem->data->train.cols;
+    size_t penalized;
+    const struct model_type *model = problem->type->model;
+    return model ? model->dim(problem, &penalized) : problem->data->train.cols;
 }
 
 size_t problem_penalized(const struct problem *problem)
 {
+    size_t penalized;
+    if (problem->type->model) {
+        problem->type->model->dim(problem, &penalized);
+        return penalized;
+    }
     size_t d = problem_dim(problem);
     return problem->data->intercept && !problem->penalize_intercept ? d - 1 : d;
 }

@@ -1,6 +1,7 @@
-/* Problems: finite sums f(x) = (1/n) sum_i phi(a_i.x, y_i) + (l2/2)|x|^2 + l1 |x|_1, optionally on the ball |x| <=
- * radius. The penalties leave the intercept (the last coordinate when the data have one) alone unless
- * penalize_intercept. A linear model names only its scalar loss phi; one kernel per matrix layout serves them all. */
+/* Problems: finite sums f(x) = (1/n) sum_i f_i(x) + (l2/2)|x|^2 + l1 |x|_1, optionally on the ball |x| <= radius.
+ * Linear models have f_i(x) = phi(a_i.x, y_i): each names only its scalar loss phi, and one kernel per matrix layout
+ * serves them all. Their penalties leave the intercept (the last coordinate when the data have one) alone unless
+ * penalize_intercept. Other models (networks, landscapes) bring their own gradients: model.h. */
 #ifndef SGDLAB_PROBLEM_H
 #define SGDLAB_PROBLEM_H
 
@@ -35,13 +36,17 @@ struct vector_loss {
     void (*value_each)(size_t count, const double *y, double *z);
 };
 
+struct model_type; /* model.h */
+
 struct problem_type {
     struct method method;
-    enum task task;
+    enum task task;                   /* of the targets; see problem_task */
     const struct scalar_loss *scalar; /* linear models */
     const struct vector_loss *vector;
-    bool quadratic; /* phi = (z - y)^2 / 2: closed forms hold */
-    bool needs_l1;  /* l1 > 0 must be given (lasso) */
+    const struct model_type *model; /* everything else: it brings its own gradients; NULL: a linear model */
+    bool own_bias;                  /* the model has biases: the data get no intercept column */
+    bool quadratic;                 /* phi = (z - y)^2 / 2: closed forms hold */
+    bool needs_l1;                  /* l1 > 0 must be given (lasso) */
 };
 
 enum l1_form { L1_PROXIMAL, L1_SUBGRADIENT };
@@ -49,6 +54,7 @@ enum l1_form { L1_PROXIMAL, L1_SUBGRADIENT };
 /* One objective: what a lane minimises. */
 struct problem {
     const struct problem_type *type;
+    struct param_values values; /* of the type's own parameters */
     const struct dataset *data; /* borrowed */
     double l1, l2;              /* >= 0 */
     double radius;              /* INFINITY: no projection */
@@ -56,12 +62,15 @@ struct problem {
     bool penalize_intercept;
 };
 
+/* What the type with these parameters needs of the targets. */
+enum task problem_task(const struct problem_type *type, const struct param_values *values);
+
 /* Number of coordinates (d), and of those that the penalties see (they come first). */
 size_t problem_dim(const struct problem *problem);
 size_t problem_penalized(const struct problem *problem);
 
-/* Naive, compensated-summation evaluations in double for set-up, certificates and tests (one iterate, libm).
- * x[d]; gradient[d] may be NULL. On return the value of f (penalties included) and a (sub)gradient of f. */
+/* Linear models: naive, compensated-summation evaluations in double for set-up, certificates and tests (one iterate,
+ * libm). x[d]; gradient[d] may be NULL. On return the value of f (penalties included) and a (sub)gradient of f. */
 double problem_value(const struct problem *problem, const double *x, double *gradient);
 
 #endif

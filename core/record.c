@@ -19,6 +19,16 @@ const struct metric_info metric_info[METRIC_COUNT] = {
                          "where f is quadratic; averaging: last only",
                          true},
     [METRIC_X1] = {"x1", "x_1", "the first coordinate of the iterate", false},
+    [METRIC_SHARPNESS] = {"sharpness", "largest eigenvalue of the Hessian",
+                          "largest eigenvalue of the Hessian of f, by Lanczos iteration to 1e-3 relative", true},
+    [METRIC_NOISE_SCALE] = {"noise_scale", "tr Sigma / |grad f(x)|^2",
+                            "the batch size at which noise and gradient are of one size: sum of the variances of the "
+                            "samples' gradients over |grad f|^2",
+                            true},
+    [METRIC_IN_REGION] = {"in_region", "share inside of the region",
+                          "1 while the iterate lies in the region that the problem names, else 0", false},
+    [METRIC_EXIT_TIME] = {"exit_time", "steps inside of the region",
+                          "steps before the iterate first left the region that the problem names, at most t", true},
 };
 
 /* Step number i of last+1 equally spaced ones, rounded, in whole numbers. Both factors of a product stay below 2^32 or

@@ -22,6 +22,10 @@ enum metric {
                         at every step, O(d^2) where f is quadratic, a pass over all samples elsewhere; absent as
                         the gap is, and where an average is asked for */
     METRIC_X1,       /* the first coordinate of x */
+    METRIC_SHARPNESS,   /* largest eigenvalue of the Hessian of f (curvature.h) */
+    METRIC_NOISE_SCALE, /* tr Sigma / |grad f|^2, the simple noise scale (McCandlish et al. 2018, eq. 2.9) */
+    METRIC_IN_REGION,   /* 1 while x lies in the region that a landscape names, else 0 */
+    METRIC_EXIT_TIME,   /* steps before x first left that region, at most t; looked at after every step */
     METRIC_COUNT
 };
 

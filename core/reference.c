@@ -223,6 +223,12 @@ enum status reference_solve(const struct problem *problem, struct reference **ou
         return error_memory(error, sizeof *reference, "the certified optimum");
     reference->dim = problem_dim(problem);
     reference->grad_norm = NAN;
+    if (problem->type->model) {
+        snprintf(reference->reason, sizeof reference->reason, "no certificate: %s is not known to be convex",
+                 problem->type->method.name);
+        *out = reference;
+        return STATUS_OK;
+    }
     enum status status = problem_constants(problem, &reference->smoothness, &reference->convexity, error);
     bool closed = closed_serves(problem);
     if (status == STATUS_OK && !closed && !objective_open(problem, &o)) {

@@ -176,13 +176,13 @@ static enum status parse_list(struct reading *reading, const struct param *param
         const struct yaml_node *item = node->entry[i].value;
         char found[80];
         if (item->kind != YAML_SCALAR || item->quoted || !number_parse(item->text, &list[i]))
-            return yaml_error(item, STATUS_USAGE, error, "%s has the entry %s, but must be an increasing list of %s",
-                              param->name, yaml_describe(item, found, sizeof found),
+            return yaml_error(item, STATUS_USAGE, error, "%s has the entry %s, but must be %s list of %s", param->name,
+                              yaml_describe(item, found, sizeof found), param->any_order ? "a" : "an increasing",
                               epochs ? "numbers" : "whole numbers");
         enum status status = epochs ? STATUS_OK : checked(param, list[i], item, error);
         if (status != STATUS_OK)
             return status;
-        if (i > 0 && list[i] <= list[i - 1])
+        if (i > 0 && !param->any_order && list[i] <= list[i - 1])
             return yaml_error(item, STATUS_USAGE, error, "%s must increase, but %.60s follows %.60s", param->name,
                               item->text, node->entry[i - 1].value->text);
     }
@@ -279,11 +279,13 @@ static enum status parse_data(const struct yaml_node *node, struct problem_words
 
 static enum status parse_start(struct reading *reading, const struct yaml_node *node)
 {
-    static const char form[] = "zeros, {gaussian: S}, optimum, {optimum: OFFSET}, instance or a list of numbers";
+    static const char form[] =
+        "zeros, {gaussian: S}, optimum, {optimum: OFFSET}, instance, initial or a list of numbers";
     static const struct {
         const char *word;
         enum start_kind kind;
-    } alone[] = {{"zeros", START_ZEROS}, {"optimum", START_OPTIMUM}, {"instance", START_INSTANCE}};
+    } alone[] = {
+        {"zeros", START_ZEROS}, {"optimum", START_OPTIMUM}, {"instance", START_INSTANCE}, {"initial", START_INITIAL}};
     static const struct param gaussian = {.name = "gaussian", .kind = PARAM_REAL, .min = 0, .max = INFINITY};
     static const struct param offset = {.name = "optimum", .kind = PARAM_REAL};
     struct problem_words *words = reading->out->words;

@@ -63,6 +63,7 @@ struct signature signature_block(const struct run_config *config, enum block_lay
     struct signature signature = {{1, 2}};
     const struct problem *problem = &config->problem;
     mix_pointer(&signature, problem->type);
+    mix_values(&signature, &problem->type->method, &problem->values, 0);
     mix_pointer(&signature, problem->data);
     mix_pointer(&signature, config->sampler);
     mix_pointer(&signature, config->update);
@@ -104,7 +105,7 @@ struct signature signature_trajectory(const struct run_config *config)
     mix_real(&signature, problem->radius);
     mix(&signature, config->start.kind);
     mix_real(&signature, config->start.scale);
-    for (size_t i = 0; config->start.kind == START_LIST && i < problem->data->train.cols; i++)
+    for (size_t i = 0; config->start.kind == START_LIST && i < problem_dim(problem); i++)
         mix_real(&signature, config->start.list[i]);
     mix_pointer(&signature, schedule->type);
     if (schedule->type)
@@ -131,7 +132,7 @@ bool signature_alone(const struct run_config *config)
 bool signature_streams(const struct run_config *config)
 {
     const struct matrix *train = &config->problem.data->train;
-    return !signature_alone(config) && !train->sparse && train->cols <= STREAM_DIM_MAX;
+    return !signature_alone(config) && !train->sparse && (config->problem.type->model || train->cols <= STREAM_DIM_MAX);
 }
 
 bool block_compatible(const struct run_request *a, const struct run_request *b, enum block_layout layout)
@@ -176,11 +177,13 @@ static const double ORDER_SECONDS = 4e-9;    /* one sample of a new random order
 double block_cost(const struct run_config *config, size_t lanes)
 {
     const struct matrix *train = &config->problem.data->train;
-    double n = (double)train->rows, row = (double)train->nnz / n;
+    const bool model = config->problem.type->model != NULL;
+    const double n = (double)train->rows, dim = (double)problem_dim(&config->problem);
+    const double row = model ? dim : (double)train->nnz / n;
     /* Vectors have 8 lanes, and one lane alone costs about a third of them. */
     double width = lanes == 1 ? 3.0 : 8.0 * ceil((double)lanes / 8.0);
     double sample = width * (SAMPLE_SECONDS + row * ENTRY_SECONDS);
-    double touched = train->sparse ? fmin((double)train->cols, (double)config->batch_size * row) : (double)train->cols;
+    double touched = train->sparse && !model ? fmin(dim, (double)config->batch_size * row) : dim;
     double step = STEP_SECONDS + (double)config->batch_size * sample + width * touched * UPDATE_SECONDS;
     double workers = (double)config->local_workers;
     if (config->kind == KIND_ESTIMATOR) {

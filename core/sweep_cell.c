@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "model.h"
 #include "sweep_internal.h"
 
 struct resolving {
@@ -233,7 +234,18 @@ static enum status resolve_record(struct resolving *r)
         return yaml_error(place, STATUS_USAGE, r->error,
                           "the metric %s is a mean over the last iterates, so it goes with averaging: last, not %s",
                           metric_info[METRIC_MEAN_GAP].name, out->averager->method.name);
-    if ((out->metrics & classes) && out->problem.type->task == TASK_REGRESSION)
+    const struct model_type *model = out->problem.type->model;
+    static const unsigned region = 1u << METRIC_IN_REGION | 1u << METRIC_EXIT_TIME;
+    if ((out->metrics & region) && !(model && model->in_region))
+        return yaml_error(place, STATUS_USAGE, r->error,
+                          "the metric %s needs a problem that names a region, which %s does not",
+                          metric_info[out->metrics & 1u << METRIC_EXIT_TIME ? METRIC_EXIT_TIME : METRIC_IN_REGION].name,
+                          out->problem.type->method.name);
+    if (out->metrics & 1u << METRIC_EXIT_TIME && !out->averager->last)
+        return yaml_error(place, STATUS_USAGE, r->error,
+                          "the metric %s follows the last iterates, so it goes with averaging: last, not %s",
+                          metric_info[METRIC_EXIT_TIME].name, out->averager->method.name);
+    if ((out->metrics & classes) && data->task == TASK_REGRESSION)
         return yaml_error(
             place, STATUS_USAGE, r->error, "the metric %s needs classes, but %s is a regression problem",
             metric_info[out->metrics & 1u << METRIC_ACCURACY ? METRIC_ACCURACY : METRIC_TEST_ACCURACY].name,

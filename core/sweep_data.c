@@ -6,21 +6,33 @@
 #include <string.h>
 
 #include "json.h"
+#include "model.h"
 #include "sweep_internal.h"
 
-static void make_spec(const struct section_value *value, struct data_spec *spec)
+/* The parameters of the problem's type. */
+static struct param_values type_values(const struct section_value *value)
 {
+    struct param_values values = {.list_count = value->list_count};
+    memcpy(values.scalar, value->param, value->method->param_count * sizeof *values.scalar);
+    if (value->list_count)
+        memcpy(values.list, value->list, value->list_count * sizeof *values.list);
+    return values;
+}
+
+static void make_spec(const struct section_value *value, const struct param_values *values, struct data_spec *spec)
+{
+    const struct problem_type *type = (const struct problem_type *)value->method;
     const struct problem_words *words = value->words;
     const double *setting = value->setting;
     *spec = (struct data_spec){
         .name = words->data,
         .synthetic = words->synthetic,
         .values = words->values,
-        .task = ((const struct problem_type *)value->method)->task,
+        .task = problem_task(type, values),
         .format = (enum data_format)setting[PROBLEM_FORMAT],
         .target = words->target,
         .positive = words->positive,
-        .intercept = (enum tristate)setting[PROBLEM_INTERCEPT],
+        .intercept = type->own_bias ? NO : (enum tristate)setting[PROBLEM_INTERCEPT],
         .standardize = (enum tristate)setting[PROBLEM_STANDARDIZE],
         .test_fraction = setting[PROBLEM_TEST_FRACTION],
         .order = (enum data_order)setting[PROBLEM_ORDER],
@@ -61,11 +73,11 @@ static void *grown(void *list, size_t count)
     return (count & (count - 1)) == 0 ? realloc(list, (2 * count + 1) * sizeof(void *)) : list;
 }
 
-static enum status find_data(struct sweep *sweep, const struct section_value *value, struct opened_data **out,
-                             struct error *error)
+static enum status find_data(struct sweep *sweep, const struct section_value *value, const struct param_values *values,
+                             struct opened_data **out, struct error *error)
 {
     struct data_spec spec;
-    make_spec(value, &spec);
+    make_spec(value, values, &spec);
     char *key = spec_key(&spec);
     if (!key)
         return no_memory(error);
@@ -107,21 +119,41 @@ static int compare_problems(const void *left, const void *right)
     for (size_t i = 0; i < sizeof x / sizeof *x; i++)
         if (x[i] != y[i])
             return x[i] < y[i] ? -1 : 1;
+    for (size_t i = 0; i < a->type->method.param_count; i++)
+        if (a->values.scalar[i] != b->values.scalar[i])
+            return a->values.scalar[i] < b->values.scalar[i] ? -1 : 1;
+    if (a->values.list_count != b->values.list_count)
+        return a->values.list_count < b->values.list_count ? -1 : 1;
+    for (size_t i = 0; i < a->values.list_count; i++)
+        if (a->values.list[i] != b->values.list[i])
+            return a->values.list[i] < b->values.list[i] ? -1 : 1;
     return 0;
 }
 
 static enum status check_problem(const struct sweep *sweep, const struct section_value *value,
-                                 const struct dataset *data, struct error *error)
+                                 const struct problem *problem, struct error *error)
 {
-    const struct problem_type *type = (const struct problem_type *)value->method;
+    const struct problem_type *type = problem->type;
+    const struct model_type *model = type->model;
+    const struct dataset *data = problem->data;
     const struct problem_words *words = value->words;
+    const char *reason = model && model->refuse ? model->refuse(problem) : NULL;
+    if (reason)
+        return yaml_error(section_place(value, PROBLEM_DATA, sweep->document.root), STATUS_USAGE, error, "%s on %s: %s",
+                          type->method.name, data->name, reason);
+    if (type->own_bias && value->setting[PROBLEM_INTERCEPT] == (double)YES)
+        return yaml_error(section_place(value, PROBLEM_INTERCEPT, sweep->document.root), STATUS_USAGE, error,
+                          "%s has biases of its own: leave intercept out", type->method.name);
+    if (words->start.kind == START_INITIAL && !(model && model->start))
+        return yaml_error(section_place(value, PROBLEM_START, sweep->document.root), STATUS_USAGE, error,
+                          "start: initial, but %s has no random start of its own", type->method.name);
     if (type->needs_l1 && !(value->setting[PROBLEM_L1] > 0.0))
         return yaml_error(section_place(value, PROBLEM_L1, sweep->document.root), STATUS_USAGE, error,
                           "%s needs l1 > 0: without it, it is least_squares", type->method.name);
-    if (words->start.kind == START_LIST && words->start_count != data->train.cols)
+    if (words->start.kind == START_LIST && words->start_count != problem_dim(problem))
         return yaml_error(section_place(value, PROBLEM_START, sweep->document.root), STATUS_USAGE, error,
                           "start has %zu entries, but %s has %zu coordinates%s", words->start_count, data->name,
-                          data->train.cols, data->intercept ? ", the intercept among them" : "");
+                          problem_dim(problem), data->intercept ? ", the intercept among them" : "");
     if (words->start.kind == START_INSTANCE && !data->start)
         return yaml_error(section_place(value, PROBLEM_START, sweep->document.root), STATUS_USAGE, error,
                           "start: instance, but %s names no start; the synthetic data of the laws do, such as "
@@ -142,15 +174,15 @@ enum status sweep_open_problem(struct sweep *sweep, struct section_value *value,
                           "problem needs data: a shipped name, a path, or {synthetic: "
                           "NAME, ...}");
     struct opened_data *data = NULL;
-    enum status status = find_data(sweep, value, &data, error);
-    if (status == STATUS_OK)
-        status = check_problem(sweep, value, data->data, error);
+    const struct param_values values = type_values(value);
+    enum status status = find_data(sweep, value, &values, &data, error);
     if (status != STATUS_OK)
         return status;
     const double *setting = value->setting;
     bool penalty = setting[PROBLEM_L1] > 0.0 || setting[PROBLEM_L2] > 0.0;
     struct opened_problem wanted = {
         .problem = {.type = (const struct problem_type *)value->method,
+                    .values = values,
                     .data = data->data,
                     .l1 = setting[PROBLEM_L1],
                     .l2 = setting[PROBLEM_L2],
@@ -162,6 +194,12 @@ enum status sweep_open_problem(struct sweep *sweep, struct section_value *value,
         .node = place,
         .number = sweep->problem_count,
     };
+    const struct model_type *model = wanted.problem.type->model;
+    if (model && model->start && !value->said[PROBLEM_START])
+        value->words->start.kind = START_INITIAL;
+    status = check_problem(sweep, value, &wanted.problem, error);
+    if (status != STATUS_OK)
+        return status;
     struct opened_problem *problem;
     struct opened_problem **found = (struct opened_problem **)tfind(&wanted, &sweep->problem_tree, compare_problems);
     if (found) {

@@ -24,7 +24,10 @@ struct lane_block {
     /* the problem */
     const struct matrix *a;
     const double *y;
-    const struct vector_loss *loss;
+    const struct vector_loss *loss; /* linear models */
+    const struct problem *problem;
+    const struct model_type *model; /* NULL: a linear model */
+    double *model_scratch;
     size_t dim, penalized; /* coordinates; the first `penalized` of them see the penalties */
     enum penalty penalty;  /* the L1 forms include L2 */
     bool project;

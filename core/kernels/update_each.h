@@ -161,6 +161,10 @@ static void each_sparse(struct lane_block *b, const uint32_t *index, size_t rows
 
 static void advance_each(struct lane_block *b, size_t count)
 {
+    if (b->model) {
+        advance_model(b, count, b->index_stride);
+        return;
+    }
     if (advance_short(b, count))
         return;
     const bool clip_batch = b->clip > 0 && !b->clip_sample;

@@ -17,6 +17,7 @@
 #include "kernels/dense.h"
 #include "kernels/isa.h"
 #include "kernels/sparse.h"
+#include "model.h"
 
 enum { PARAM_SPACE = UPDATE_PARAMS > 0 ? UPDATE_PARAMS : 1, SLOT_SPACE = UPDATE_SLOTS > 0 ? UPDATE_SLOTS : 1 };
 
@@ -380,8 +381,30 @@ static void batch_clip(struct lane_block *b, double inverse)
     }
 }
 
+/* Models bring the gradient of a whole batch. stride: of the lanes' own samples, 0 when they share them. */
+static void advance_model(struct lane_block *b, size_t count, size_t stride)
+{
+    const bool clip_batch = b->clip > 0 && !b->clip_sample;
+    struct batch batch = {.a = b->a, .y = b->y, .index = b->index, .stride = stride};
+    for (size_t s = 0; s < count; s++) {
+        batch.rows = b->size[s];
+        const double inverse = 1.0 / (double)batch.rows;
+        b->model->gradient(b->problem, &batch, b->x, b->width, b->clip_sample ? b->clip : 0, b->model_scratch,
+                           b->gradient);
+        if (clip_batch)
+            batch_clip(b, inverse);
+        apply_stored(b, b->eta + s * b->eta_stride, inverse, clip_batch);
+        finish_step(b, s);
+        batch.index += batch.rows;
+    }
+}
+
 static void advance_shared(struct lane_block *b, size_t count)
 {
+    if (b->model) {
+        advance_model(b, count, 0);
+        return;
+    }
     const struct matrix *a = b->a;
     const bool clip_batch = b->clip > 0 && !b->clip_sample;
     const size_t gradient_size = b->width == 1 ? (b->dim + 7) / 8 * 8 : b->dim * b->width;
