@@ -8,6 +8,8 @@ PROBLEM(lasso)
 PROBLEM(least_absolute_deviations)
 PROBLEM(linear)
 PROBLEM(quartic)
+PROBLEM(softmax_regression)
+PROBLEM(mlp)
 #endif
 #ifdef SAMPLER
 SAMPLER(with_replacement)

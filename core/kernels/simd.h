@@ -27,6 +27,10 @@ ALWAYS_INLINE void v_store(double *p, vd a)
 {
     _mm512_store_pd(p, a);
 }
+ALWAYS_INLINE void v_storeu(double *p, vd a)
+{
+    _mm512_storeu_pd(p, a);
+}
 ALWAYS_INLINE vd v_set1(double a)
 {
     return _mm512_set1_pd(a);
@@ -125,6 +129,10 @@ ALWAYS_INLINE void v_store(double *p, vd a)
 {
     _mm256_store_pd(p, a);
 }
+ALWAYS_INLINE void v_storeu(double *p, vd a)
+{
+    _mm256_storeu_pd(p, a);
+}
 ALWAYS_INLINE vd v_set1(double a)
 {
     return _mm256_set1_pd(a);
@@ -214,6 +222,10 @@ ALWAYS_INLINE vd v_loadu(const double *p)
     return *p;
 }
 ALWAYS_INLINE void v_store(double *p, vd a)
+{
+    *p = a;
+}
+ALWAYS_INLINE void v_storeu(double *p, vd a)
 {
     *p = a;
 }

@@ -27,6 +27,20 @@ ALWAYS_INLINE vd v_exp(vd x)
     return v_scale2(v_fma(r4, v_fma(r4, q8b, q47), q03), t);
 }
 
+/* tanh x: x + x^3 P(x^2)/Q(x^2) below 0.625 (the rational form of the Cephes library), 1 - 2/(e^{2|x|} + 1) with x's
+ * sign beyond. */
+ALWAYS_INLINE vd v_tanh(vd x)
+{
+    const vd one = v_set1(1.0), size = v_abs(x), w = v_mul(x, x);
+    vd p = v_fma(w, v_set1(-9.64399179425052238628e-1), v_set1(-9.92877231001918586564e1));
+    p = v_fma(w, p, v_set1(-1.61468768441708447952e3));
+    vd q = v_fma(w, v_add(w, v_set1(1.12811678491632931402e2)), v_set1(2.23548839060100448583e3));
+    q = v_fma(w, q, v_set1(4.84406305325125486048e3));
+    const vd near = v_fma(v_mul(x, w), v_div(p, q), x);
+    const vd far = v_sub(one, v_div(v_set1(2.0), v_add(v_exp(v_add(size, size)), one)));
+    return v_select(v_lt(size, v_set1(0.625)), near, v_select(v_lt(x, v_set1(0.0)), v_sub(v_set1(0.0), far), far));
+}
+
 /* log(1+e) for 0 <= e <= 1, accurate relative to the result also for tiny e. */
 ALWAYS_INLINE vd v_log1p_unit(vd e)
 {
