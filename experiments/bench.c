@@ -159,6 +159,7 @@ static void print_rows(const struct benchmark *bench)
          "time.\n"
          "Of peak: 4 flops for each entry of a sample's row (2 for the dot product, 2 for the update; 2 in a full "
          "loss),\n"
+         "in a network 4 for each weight of the first layer and 6 for each of the others,\n"
          "against the peak of the same vectors, measured just before. Of mem.: bytes of the rows, read once for all\n"
          "lanes, against the triad (these data fit the caches). Plain C: one run, 8 partial sums, libm exp, as -O3\n"
          "-march=native builds it. Each row with a rival was checked against it to 1e-9 on the same samples.");

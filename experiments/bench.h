@@ -36,7 +36,7 @@ struct bench_work {
     const struct dataset *data;
     const char *problem;
     double l2, rate; /* rate of the last lane; the others' are below it */
-    size_t batch_size;
+    size_t batch_size, hidden; /* hidden: units of a network's one hidden layer */
     enum block_layout layout;
 };
 
@@ -59,7 +59,7 @@ struct bench_rows {
     struct bench_isa isa[3];
     size_t isas;
     struct bench_isa *active; /* what the program uses, as $SGDLAB_KERNEL had it */
-    struct dataset *digits, *sparse, *squares;
+    struct dataset *digits, *classes, *sparse, *squares; /* classes: digits with all ten */
     bool synthetic_sparse; /* w8a was not found */
     struct bench_work work[8];
     size_t works;

@@ -1,6 +1,6 @@
 /* What sgdlab bench times: the lanes, the plain loop, full passes and random numbers, on shipped data. Flops are
  * counted as useful arithmetic on matrix entries alone: 4 for each entry of a sample's row, lane and sample gradient (2
- * for the dot product, 2 for the update), 2 in a full pass. */
+ * for the dot product, 2 for the update), 2 in a full pass; in a network likewise for its weights. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,6 +66,13 @@ static enum status lanes_open(struct lanes *lanes, const struct bench_row *row, 
             .metrics = metrics,
         };
         param_defaults(update->params, update->param_count, &c->update_values);
+        if (work->hidden) {
+            const struct method *method = &c->problem.type->method;
+            param_defaults(method->params, method->param_count, &c->problem.values);
+            c->problem.values.list_count = 1;
+            c->problem.values.list[0] = (double)work->hidden;
+            c->start.kind = START_INITIAL;
+        }
         c->schedule.values.scalar[0] = work->rate * (double)(k + 1) / (double)row->lanes;
         lanes->request[k] = (struct run_request){
             .config = c, .seed = SEED, .replicate = work->layout == LAYOUT_STREAM_PER_LANE ? k : 0};
@@ -329,9 +336,13 @@ static enum status open_data(struct bench_rows *rows, struct error *error)
 {
     const struct data_spec digits = {
         .name = "digits", .task = TASK_BINARY, .positive = "8", .intercept = NO, .standardize = YES, .data_seed = SEED};
+    const struct data_spec classes = {
+        .name = "digits", .task = TASK_MULTICLASS, .intercept = NO, .standardize = YES, .data_seed = SEED};
     const struct data_spec w8a = {
         .name = "w8a", .task = TASK_BINARY, .intercept = NO, .standardize = NO, .data_seed = SEED};
     enum status status = dataset_open(&digits, NULL, &rows->digits, error);
+    if (!status)
+        status = dataset_open(&classes, NULL, &rows->classes, error);
     if (!status)
         status = open_synthetic("gaussian_least_squares", (const char *const[]){"n", "d"}, (const double[]){256, 8}, 2,
                                 TASK_REGRESSION, &rows->squares, error);
@@ -394,6 +405,24 @@ static void add_lanes(struct bench_rows *rows, const struct bench_settings *sett
         rows->rows = first;
 }
 
+/* Lanes of one network; its rival is another program (tests/bench/peers.sh). Forward 2 flops for each weight, backward
+ * 2 for its gradient and, but in the first layer, 2 to propagate. */
+static void add_networks(struct bench_rows *rows, const struct bench_settings *settings, const struct bench_work *work)
+{
+    static const size_t lanes[] = {1, 16, 32};
+    const double d = (double)work->data->train.cols, classes = (double)work->data->classes, h = (double)work->hidden;
+    for (size_t i = 0; i < rows->isas; i++)
+        for (size_t l = 0; l < sizeof lanes / sizeof *lanes; l++)
+            add(rows, settings,
+                (struct bench_row){.work = work,
+                                   .unit = "sample gradients",
+                                   .flops = (4 * d * h + 6 * h * classes) / d,
+                                   .isa = &rows->isa[i],
+                                   .lanes = lanes[l],
+                                   .units = (double)work->batch_size * (double)lanes[l],
+                                   .run = run_lanes});
+}
+
 static struct bench_work *add_work(struct bench_rows *rows, struct bench_work work)
 {
     rows->work[rows->works] = work;
@@ -449,6 +478,14 @@ static void add_all(struct bench_rows *rows, const struct bench_settings *settin
                                               .batch_size = 1,
                                               .layout = LAYOUT_STREAM_PER_LANE});
     add_lanes(rows, settings, work, most, 1);
+    work = add_work(rows, (struct bench_work){.name = "network 64-32-10, digits, m=32",
+                                              .data = rows->classes,
+                                              .problem = "mlp",
+                                              .hidden = 32,
+                                              .rate = 0.05,
+                                              .batch_size = 32,
+                                              .layout = LAYOUT_SHARED_STREAM});
+    add_networks(rows, settings, work);
     struct bench_row indices = {.name = "random indices, 64 at a time",
                                 .unit = "indices",
                                 .isa = &rows->isa[0],
@@ -494,6 +531,7 @@ void bench_rows_close(struct bench_rows *rows)
     for (size_t i = 0; i < rows->isas; i++)
         free(rows->isa[i].peak);
     dataset_close(rows->digits);
+    dataset_close(rows->classes);
     dataset_close(rows->sparse);
     dataset_close(rows->squares);
 }

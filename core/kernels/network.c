@@ -234,27 +234,40 @@ static void backward_sparse(const struct work *w, const struct batch *batch, siz
 
 /* ---- forward ---- */
 
+/* One row of each lane of the vector, side by side. */
+static void gather_row(const struct matrix *a, const uint32_t *sample, size_t d, double *to)
+{
+    for (size_t j = 0; j < d; j += VL) {
+        vd column[VL]; /* beyond d: the zero padding of the rows */
+        v_columns(a->value + j, sample, a->stride, column);
+        for (size_t c = 0; c < VL && j + c < d; c++)
+            v_store(to + (j + c) * VL, column[c]);
+    }
+}
+
 /* The tile's rows into w->input; lane: the first of the vector. */
 static void load_rows(const struct work *w, const struct batch *batch, size_t first, size_t rows, size_t lane, size_t d)
 {
     const struct matrix *a = batch->a;
+    const size_t unit = w->input_unit;
     if (skips(w, batch, 0))
         return;
-    for (size_t v = 0; v < w->input_unit; v++)
-        for (size_t r = 0; r < rows; r++) {
-            const size_t i = row_of(batch, lane + v, first + r);
-            double *to = w->input + r * w->input_row + v;
-            if (!a->sparse) {
-                const double *from = a->value + i * a->stride;
-                for (size_t j = 0; j < d; j++)
-                    to[j * w->input_unit] = from[j];
-                continue;
-            }
-            for (size_t j = 0; j < d; j++)
-                to[j * w->input_unit] = 0;
-            for (size_t p = a->row[i]; p < a->row[i + 1]; p++)
-                to[a->column[p] * w->input_unit] = a->value[p];
+    for (size_t r = 0; r < rows; r++) {
+        uint32_t sample[VL] = {0};
+        double *to = w->input + r * w->input_row;
+        for (size_t v = 0; v < unit; v++)
+            sample[v] = (uint32_t)row_of(batch, lane + v, first + r);
+        if (!a->sparse && unit == 1) {
+            memcpy(to, a->value + sample[0] * a->stride, d * sizeof *to);
+        } else if (!a->sparse) {
+            gather_row(a, sample, d, to);
+        } else {
+            memset(to, 0, d * unit * sizeof *to);
+            for (size_t v = 0; v < unit; v++)
+                for (size_t p = a->row[sample[v]]; p < a->row[sample[v] + 1]; p++)
+                    to[a->column[p] * unit + v] = a->value[p];
         }
+    }
 }
 
 /* out[row][unit] = bias + input of layer l times the weights of x. */
