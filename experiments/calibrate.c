@@ -288,7 +288,7 @@ int command_calibrate(int argc, char **argv)
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     if ((mkdir(arguments.out, 0777) != 0 && errno != EEXIST)) {
         error_set(&error, STATUS_IO, "cannot make %s: %s", arguments.out, strerror(errno));
-        result = command_error(&error);
+        result = command_out_error(&error);
     } else if (asprintf(&session.checks, "%s/checks.txt", arguments.out) < 0 ||
                asprintf(&session.fresh, "%s/checks.txt.new", arguments.out) < 0 ||
                asprintf(&session.work, "%s/work", arguments.out) < 0) {

@@ -30,6 +30,12 @@ int command_error(const struct error *error)
     return EXIT_RUN_FAILED;
 }
 
+int command_out_error(const struct error *error)
+{
+    const int status = command_error(error);
+    return error->status == STATUS_IO ? EXIT_BAD_INPUT : status;
+}
+
 int command_parse_dir(int key, char *arg, struct argp_state *state)
 {
     const char **dir = state->input;

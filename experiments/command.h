@@ -34,6 +34,8 @@ int command_bench(int argc, char **argv);
 
 /* Prints "sgdlab: FILE:LINE:COLUMN: message" to stderr and returns the exit status that belongs to error->status. */
 int command_error(const struct error *error);
+/* The same for a place of results that cannot be opened for writing, found before anything ran: bad usage. */
+int command_out_error(const struct error *error);
 
 /* The argp parser of commands whose only argument is [DIR]; input is a const char ** that holds the default, or a
  * struct whose first member that is. More than one argument is a usage error. */

@@ -452,7 +452,7 @@ static int run_session(struct session *session, const char *resume)
 
     struct store *store;
     if (store_open(arguments->out, STORE_CREATE, &store, &error) != STATUS_OK)
-        return command_error(&error);
+        return command_out_error(&error);
     catch_signals();
     struct timespec begin, end;
     clock_gettime(CLOCK_MONOTONIC, &begin);

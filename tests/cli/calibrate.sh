@@ -100,5 +100,5 @@ run 2 "no experiment" calibrate --out never
 run 2 "an experiment that is not there" calibrate nowhere.yaml --out never
 run 2 "no seeds" calibrate tiny.yaml --seeds 0 --out never
 run 2 "an unknown option" calibrate tiny.yaml --sedes 3
-run 1 "an output folder that cannot be made" calibrate tiny.yaml --out tiny.yaml/cal
+run 2 "an output folder that cannot be made" calibrate tiny.yaml --out tiny.yaml/cal
 finish

@@ -54,6 +54,8 @@ run 2 "an experiment that is not there" run nowhere.yaml --out never
 check "it is named" has err nowhere.yaml
 run 2 "no experiment" run --out never
 run 2 "a folder as experiment" run . --out never
+run 2 "results in a file" run small.yaml --out small.yaml/results
+check "it says what" has err "cannot make this directory"
 run 2 "an unknown option" run small.yaml --trheads 2
 check "the option is named" has err trheads
 run 2 "--threads 0" run small.yaml --threads 0 --out never
