@@ -157,16 +157,16 @@ static void each_sparse(struct lane_block *b, const uint32_t *index, size_t rows
     }
 }
 
-#include "kernels/short_rows.h"
-
 static void advance_each(struct lane_block *b, size_t count)
 {
     if (b->model) {
         advance_model(b, count, b->index_stride);
         return;
     }
-    if (advance_short(b, count))
+#if defined(__AVX2__)
+    if (UPDATE_IS_PLAIN && short_rows_advance(b, count))
         return;
+#endif
     const bool clip_batch = b->clip > 0 && !b->clip_sample;
     const size_t keep = b->gather_rows;
     const uint32_t *index = b->index;

@@ -16,6 +16,7 @@
 #include "kernels/block.h"
 #include "kernels/dense.h"
 #include "kernels/isa.h"
+#include "kernels/short_rows.h"
 #include "kernels/sparse.h"
 #include "model.h"
 
