@@ -30,6 +30,7 @@ const struct figure_type figure_type[FIGURE_TYPES] = {
     {"batch_size", script_final, batch_x, 1, TRAIT_BATCH, false, false},
     {"schedule", script_schedule, epoch_x, 1, -1, false, true},
     {"variance_vs_m", script_variance, batch_x, 1, TRAIT_BATCH, true, true},
+    {"map", script_map, rate_x, 1, TRAIT_RATE, false, false},
 };
 
 const struct figure_abscissa figure_abscissa[FIGURE_ABSCISSAE] = {
@@ -62,27 +63,14 @@ bool axis_is_log(const char *column)
 
 /* ---- cells ---- */
 
-/* The experiment that is drawn. */
-struct request {
-    const struct stored_experiment *experiment;
-    const struct figure_options *options;
-    const struct output_folder *folder;
-    struct figure_cell *cell;
-    size_t cells;
-    unsigned metrics;
-    bool estimator;
-    bool packed; /* seconds of some runs are their share of a block's */
-    bool moments;
-};
-
-static enum status read_cells(struct store *store, struct request *r, struct error *error)
+static enum status read_cells(struct figure_request *r, struct error *error)
 {
     struct stored_cell cell = {0};
     size_t capacity = 0;
     enum status status = STATUS_OK;
     for (uint64_t position = 0;; position++) {
         bool found;
-        status = store_read_cell(store, r->experiment->id, position, &cell, &found, error);
+        status = store_read_cell(r->store, r->experiment->id, position, &cell, &found, error);
         if (status != STATUS_OK || !found)
             break;
         position = cell.position;
@@ -96,6 +84,7 @@ static enum status read_cells(struct store *store, struct request *r, struct err
             r->cell = more;
         }
         r->cell[r->cells++] = (struct figure_cell){
+            .id = cell.id,
             .position = cell.position,
             .columns = cell.columns,
             .has_optimum = cell.reference.solved && cell.reference.exists,
@@ -272,7 +261,7 @@ static enum status arrange(struct figure *f, const struct figure_type *type, str
 
 /* ---- from an entry of `figures:` to figures ---- */
 
-static const char *default_metric(const struct request *r)
+static const char *default_metric(const struct figure_request *r)
 {
     bool optimum = false;
     for (size_t i = 0; i < r->cells; i++)
@@ -280,7 +269,7 @@ static const char *default_metric(const struct request *r)
     return optimum && r->metrics & 1u << METRIC_GAP ? "gap" : "loss";
 }
 
-static void file_name(struct figure *f, const char *stem, const char *suffix, size_t page)
+void figure_set_name(struct figure *f, const char *stem, const char *suffix, size_t page)
 {
     char number[24] = "";
     if (page > 0)
@@ -292,7 +281,7 @@ static void file_name(struct figure *f, const char *stem, const char *suffix, si
 }
 
 /* One figure type with one metric against one abscissa, as many pages as its panels need. */
-static enum status draw_pages(const struct request *r, const struct figure_type *type, const char *metric,
+static enum status draw_pages(const struct figure_request *r, const struct figure_type *type, const char *metric,
                               const char *x, unsigned guides, struct error *error)
 {
     struct figure all = {
@@ -341,7 +330,7 @@ static enum status draw_pages(const struct request *r, const struct figure_type 
         } else if (type->alone && all.panels > 1) {
             panel_label(&page, &page.cell[0], suffix);
         }
-        file_name(&page, stem, suffix, type->alone ? 0 : first / step);
+        figure_set_name(&page, stem, suffix, type->alone ? 0 : first / step);
         if (type->alone)
             /* What tells the files apart is said above each. */
             for (int t = 0; t < TRAIT_COUNT; t++)
@@ -352,11 +341,13 @@ static enum status draw_pages(const struct request *r, const struct figure_type 
     return status;
 }
 
-static enum status draw_entry(const struct request *r, const struct yaml_node *node, struct error *error)
+static enum status draw_entry(const struct figure_request *r, const struct yaml_node *node, struct error *error)
 {
-    const struct yaml_entry *x_said = yaml_find(node, "x"), *y_said = yaml_find(node, "y");
     const struct figure_type *type;
     enum status status = figure_find_type(node, &type, error);
+    const bool map = status == STATUS_OK && type->script == script_map;
+    const struct yaml_entry *x_said = yaml_find(node, "x"), *axis_said = map ? yaml_find(node, "y") : NULL,
+                            *y_said = yaml_find(node, map ? "metric" : "y");
     if (status == STATUS_OK && type->estimator != r->estimator)
         status = error_set(error, STATUS_USAGE, "experiment '%s': the figure %s needs %s", r->experiment->name,
                            type->name, type->estimator ? "kind: estimator" : "training runs");
@@ -367,6 +358,7 @@ static enum status draw_entry(const struct request *r, const struct yaml_node *n
     const char *x[FIGURE_ABSCISSAE], *y[METRIC_COUNT];
     size_t xs = figure_words(x_said ? x_said->value : NULL, x, FIGURE_ABSCISSAE),
            ys = figure_words(y_said ? y_said->value : NULL, y, METRIC_COUNT);
+    const char *abscissa = xs > 0 ? x[0] : "rate"; /* of a map */
     if (r->options->x) {
         x[0] = r->options->x;
         xs = 1;
@@ -390,9 +382,15 @@ static enum status draw_entry(const struct request *r, const struct yaml_node *n
     for (size_t i = figure_words(theory_said ? theory_said->value : NULL, theory, FIGURE_GUIDES); i-- > 0;)
         for (size_t g = 0; g < FIGURE_GUIDES; g++)
             guides |= strcmp(figure_guide[g].name, theory[i]) == 0 ? 1u << g : 0u;
+    const char *axis[FIGURE_ABSCISSAE];
+    const size_t axes = figure_words(axis_said ? axis_said->value : NULL, axis, FIGURE_ABSCISSAE);
     for (size_t j = 0; j < ys && status == STATUS_OK; j++) {
         if (!r->estimator)
             status = figure_find_metric(y[j], r->metrics, error);
+        if (map && status == STATUS_OK) {
+            status = figure_map_draw(r, abscissa, axis, axes, y[j], error);
+            continue;
+        }
         for (size_t i = 0; i < xs && status == STATUS_OK; i++) {
             if (r->packed && strcmp(x[i], "train_seconds_mean") == 0)
                 status = error_set(error, STATUS_USAGE, "experiment '%s': " FIGURE_NEEDS_SOLO, r->experiment->name);
@@ -410,8 +408,8 @@ static enum status draw_experiment(struct store *store, const char *dir, const s
     struct output_folder folder;
     struct arena arena = {0};
     struct yaml_node *list = NULL;
-    struct request r = {.experiment = experiment, .options = options, .folder = &folder};
-    enum status status = read_cells(store, &r, error);
+    struct figure_request r = {.store = store, .experiment = experiment, .options = options, .folder = &folder};
+    enum status status = read_cells(&r, error);
     if (status == STATUS_OK && (r.cells == 0 || r.cells > CELLS_MAX)) {
         char reason[96];
         snprintf(reason, sizeof reason, "%zu cells: %s", r.cells,

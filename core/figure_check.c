@@ -82,20 +82,24 @@ static enum status find_theory(const char *name, struct error *error)
     return name_unknown(error, "theory", name, names, FIGURE_GUIDES);
 }
 
-/* One word of x, y or theory. */
-static enum status check_word(const char *key, const struct yaml_node *node, const struct figure_runs *runs,
-                              struct error *error)
+/* One word of x, y, metric or theory. */
+static enum status check_word(const struct figure_type *type, const char *key, const struct yaml_node *node,
+                              const struct figure_runs *runs, struct error *error)
 {
     char found[80];
     const char *column = "";
+    const bool map = type->script == script_map;
+    size_t word;
     if (node->kind != YAML_SCALAR)
         return yaml_error(node, STATUS_USAGE, error,
                           "%s of a figure has the entry %s, but must be a name or a list of them", key,
                           yaml_describe(node, found, sizeof found));
     enum status status = STATUS_OK;
-    if (strcmp(key, "x") == 0)
+    if (map && (strcmp(key, "x") == 0 || strcmp(key, "y") == 0))
+        status = figure_map_find_axis(node->text, &word, error);
+    else if (strcmp(key, "x") == 0)
         status = figure_find_x(node->text, &column, error);
-    else if (strcmp(key, "y") == 0)
+    else if (strcmp(key, "y") == 0 || strcmp(key, "metric") == 0)
         status = figure_find_metric(node->text, runs ? runs->metrics : (1u << METRIC_COUNT) - 1, error);
     else
         status = find_theory(node->text, error);
@@ -107,7 +111,8 @@ static enum status check_word(const char *key, const struct yaml_node *node, con
 }
 
 /* The words of all keys but the type; runs NULL: nothing is known of them yet. */
-static enum status check_words(const struct yaml_node *node, const struct figure_runs *runs, struct error *error)
+static enum status check_words(const struct figure_type *type, const struct yaml_node *node,
+                               const struct figure_runs *runs, struct error *error)
 {
     enum status status = STATUS_OK;
     for (size_t i = 0; node->kind == YAML_MAPPING && i < node->count; i++) {
@@ -115,18 +120,47 @@ static enum status check_words(const struct yaml_node *node, const struct figure
         if (strcmp(node->entry[i].key, "figure") == 0)
             continue;
         if (value->kind != YAML_SEQUENCE)
-            status = check_word(node->entry[i].key, value, runs, error);
+            status = check_word(type, node->entry[i].key, value, runs, error);
         for (size_t j = 0; value->kind == YAML_SEQUENCE && status == STATUS_OK && j < value->count; j++)
-            status = check_word(node->entry[i].key, value->entry[j].value, runs, error);
+            status = check_word(type, node->entry[i].key, value->entry[j].value, runs, error);
         if (status != STATUS_OK)
             return status;
     }
     return STATUS_OK;
 }
 
+/* NULL: the key goes with that type, else what it goes with. */
+static const char *not_with(const struct figure_type *type, const char *key)
+{
+    const bool curves = type->script == script_curves, map = type->script == script_map;
+    if (strcmp(key, "figure") == 0)
+        return NULL;
+    if (strcmp(key, "metric") == 0)
+        return map ? NULL : "map";
+    if (strcmp(key, "x") == 0)
+        return curves || map ? NULL : "loss_vs_steps or map";
+    if (strcmp(key, "y") == 0)
+        return type->estimator ? "loss_vs_steps or map and those of last values" : NULL;
+    return curves ? NULL : "loss_vs_steps";
+}
+
+/* The axes of a map: one abscissa, and ordinates other than it. */
+static enum status check_axes(const struct yaml_node *node, struct error *error)
+{
+    const struct yaml_entry *x = yaml_find(node, "x"), *y = yaml_find(node, "y");
+    const char *word[FIGURE_ABSCISSAE], *abscissa = x ? x->value->text : "rate";
+    if (x && x->value->kind != YAML_SCALAR)
+        return yaml_error(x->value, STATUS_USAGE, error, "x of a map must be one name");
+    for (size_t i = figure_words(y ? y->value : NULL, word, FIGURE_ABSCISSAE); i-- > 0;)
+        if (strcmp(word[i], abscissa) == 0)
+            return yaml_error(y->value, STATUS_USAGE, error, "x and y of a map are both %s", abscissa);
+    return STATUS_OK;
+}
+
 enum status figure_check(const struct yaml_node *node, struct error *error)
 {
-    static const char *const keys[] = {"figure", "x", "y", "theory"};
+    static const char *const keys[] = {"figure", "x", "y", "theory", "metric"};
+    enum { KEYS = sizeof keys / sizeof *keys };
     const struct figure_type *type;
     if (node->kind == YAML_MAPPING && !yaml_find(node, "figure"))
         return yaml_error(node, STATUS_USAGE, error, "a figure's mapping needs its type: {figure: loss_vs_steps, ...}");
@@ -137,18 +171,20 @@ enum status figure_check(const struct yaml_node *node, struct error *error)
         place.line = node->entry[i].line;
         place.column = node->entry[i].column;
         size_t k = 0;
-        while (k < 4 && strcmp(keys[k], key) != 0)
+        while (k < KEYS && strcmp(keys[k], key) != 0)
             k++;
-        if (k == 4) {
-            name_unknown(error, "key of a figure", key, keys, 4);
+        if (k == KEYS) {
+            name_unknown(error, "key of a figure", key, keys, KEYS);
             return yaml_place(&place, error);
         }
-        bool curves = type->script == script_curves, y = strcmp(key, "y") == 0;
-        if (k > 0 && !curves && !(y && !type->estimator))
-            return yaml_error(&place, STATUS_USAGE, error, "%s goes with the figure loss_vs_steps%s, not with %s", key,
-                              y ? " and those of last values" : "", type->name);
+        const char *with = not_with(type, key);
+        if (with)
+            return yaml_error(&place, STATUS_USAGE, error, "%s goes with the figure %s, not with %s", key, with,
+                              type->name);
     }
-    return status == STATUS_OK ? check_words(node, NULL, error) : status;
+    if (status == STATUS_OK)
+        status = check_words(type, node, NULL, error);
+    return status == STATUS_OK && type->script == script_map ? check_axes(node, error) : status;
 }
 
 enum status figure_check_runs(const struct yaml_node *node, const struct figure_runs *runs, struct error *error)
@@ -162,5 +198,5 @@ enum status figure_check_runs(const struct yaml_node *node, const struct figure_
                           type->estimator ? "kind: estimator" : "kind: training");
     if (runs->moments && type->script == script_schedule)
         return yaml_error(node, STATUS_USAGE, error, FIGURE_NEEDS_RUNS);
-    return check_words(node, runs, error);
+    return check_words(type, node, runs, error);
 }

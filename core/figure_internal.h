@@ -24,6 +24,7 @@ enum trait {
 };
 
 struct figure_cell {
+    int64_t id; /* cells that mean the same have the same */
     uint64_t position;
     struct cell_columns columns;
     bool has_optimum;
@@ -59,6 +60,21 @@ struct figure {
     bool sequential;          /* curves are values of one number, in order */
     unsigned guides;          /* bits 1u << number of a figure_guide */
     enum figure_size size;
+    const struct figure_map *map; /* of the figure map, else NULL */
+};
+
+/* The experiment that is drawn. */
+struct figure_request {
+    struct store *store;
+    const struct stored_experiment *experiment;
+    const struct figure_options *options;
+    struct output_folder *folder;
+    struct figure_cell *cell;
+    size_t cells;
+    unsigned metrics;
+    bool estimator;
+    bool packed; /* seconds of some runs are their share of a block's */
+    bool moments;
 };
 
 /* The trait's value, for comparing and for people. */
@@ -71,6 +87,9 @@ void common_label(const struct figure *figure, char text[LABEL_MAX]);
 /* A gnuplot expression for a text shown as it is: single quotes, doubled inside, control characters as spaces; another
  * form where TeX would read it. Nothing in it is executed. */
 void put_text(FILE *out, const char *text);
+
+/* The figure's file name: of letters, digits, _ and -. page from 0. */
+void figure_set_name(struct figure *figure, const char *stem, const char *suffix, size_t page);
 
 /* Writes a script. */
 typedef void figure_script(FILE *out, const struct figure *figure);
@@ -94,7 +113,7 @@ struct figure_type {
     bool estimator;
     bool alone; /* a file for each panel */
 };
-enum { FIGURE_TYPES = 5, FIGURE_ABSCISSAE = 6 };
+enum { FIGURE_TYPES = 6, FIGURE_ABSCISSAE = 6 };
 extern const struct figure_type figure_type[FIGURE_TYPES];
 
 /* Words a user may say for the columns of the abscissa. */
@@ -123,6 +142,15 @@ void script_curves(FILE *out, const struct figure *figure);
 void script_final(FILE *out, const struct figure *figure); /* last value against rate or batch size */
 void script_variance(FILE *out, const struct figure *figure);
 void script_schedule(FILE *out, const struct figure *figure);
+/* How every script begins: name, size in cm, style, and what all curves share, above the panels. */
+void script_head(FILE *out, const struct figure *figure, double width, double height);
+
+/* figure_map.c. The figure map is no script alone: it has a table of its own, and lines of theory. x and y are words
+ * of figure_map_find_axis, y NULL: all that vary. */
+enum status figure_map_draw(const struct figure_request *request, const char *x, const char *const *y, size_t ys,
+                            const char *metric, struct error *error);
+enum status figure_map_find_axis(const char *said, size_t *word, struct error *error);
+void script_map(FILE *out, const struct figure *figure);
 
 /* The words for a column of the tables on an axis. */
 const char *axis_words(const char *column);

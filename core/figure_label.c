@@ -128,7 +128,7 @@ static const char *const mathematics[][2] = {
     {"τ", "\\tau"},   {"χ", "\\chi"},    {"Δ", "\\Delta"},  {"Σ", "\\Sigma"}, {"∇", "\\nabla"}, {"∞", "\\infty"},
     {"√", "\\surd"},  {"·", "\\cdot"},   {"×", "\\times"},  {"±", "\\pm"},    {"−", "-"},       {"≤", "\\le"},
     {"≥", "\\ge"},    {"≈", "\\approx"}, {"∝", "\\propto"}, {"→", "\\to"},    {"⁻", "^-"},      {"¹", "^1"},
-    {"²", "^2"},      {"³", "^3"},
+    {"²", "^2"},      {"³", "^3"},       {"⊗", "\\otimes"},
 };
 
 /* The entry of `mathematics` that text begins with; NULL: none. */

@@ -43,18 +43,18 @@ static struct layout layout_of(const struct figure *f, double panel_height)
     return l;
 }
 
-static void put_head(FILE *out, const struct figure *f, const struct layout *l)
+void script_head(FILE *out, const struct figure *f, double width, double height)
 {
     fprintf(out,
             "# %s of this folder's experiment. Redraw: gnuplot %s.gp   (another format: gnuplot -e \"format='pdf'\" "
             "%s.gp;\n"
             "# svg, pdf, png, tex, dumb). Reads the .csv tables and style.gp beside it.\n",
             f->type, f->name, f->name);
-    fprintf(out, "name = '%s'; width = %.4g; height = %.4g\nload 'style.gp'\n", f->name, l->width, l->height);
+    fprintf(out, "name = '%s'; width = %.4g; height = %.4g\nload 'style.gp'\n", f->name, width, height);
     /* What all curves share, above them: one line, or two where one is too long. */
     char common[LABEL_MAX];
     common_label(f, common);
-    const size_t room = (size_t)((l->width - 0.6) / 0.165);
+    const size_t room = (size_t)((width - 0.6) / 0.165);
     size_t cut = strlen(common);
     if (cut > room)
         for (cut = room; cut > 0 && strncmp(common + cut, ", ", 2) != 0; cut--)
@@ -67,7 +67,7 @@ static void put_head(FILE *out, const struct figure *f, const struct layout *l)
     for (int i = 0; i < 1 + two; i++) {
         fprintf(out, "set label %d ", 1 + 2 * i); /* 1 and 3; 2 is for the panels */
         put_text(out, line[i]);
-        fprintf(out, " at screen 0.5, screen %.4f center noenhanced\n", 1 - (0.3 + 0.38 * i) / l->height);
+        fprintf(out, " at screen 0.5, screen %.4f center noenhanced\n", 1 - (0.3 + 0.38 * i) / height);
     }
 }
 
@@ -199,7 +199,7 @@ static void put_statistics(FILE *out, const struct figure *f)
 void script_curves(FILE *out, const struct figure *f)
 {
     struct layout l = layout_of(f, f->size == FIGURE_COLUMN ? 5.2 : f->panels == 1 ? 7.6 : 5.6);
-    put_head(out, f, &l);
+    script_head(out, f, l.width, l.height);
     put_axis(out, f, 'y', f->metric, axis_is_log(f->metric));
     put_axis(out, f, 'x', f->x, !f->cell[0].linear_grid);
     put_statistics(out, f);
@@ -287,7 +287,7 @@ static void put_last_steps(FILE *out, const struct figure *f)
 void script_final(FILE *out, const struct figure *f)
 {
     struct layout l = layout_of(f, f->size == FIGURE_COLUMN ? 5.2 : f->panels == 1 ? 7.6 : 5.6);
-    put_head(out, f, &l);
+    script_head(out, f, l.width, l.height);
     put_axis(out, f, 'y', f->metric, axis_is_log(f->metric));
     put_axis(out, f, 'x', f->x, true);
     fprintf(out, "name_of_y = 'final %s'\nset ylabel name_of_y\nset offsets graph 0.03, graph 0.03, 0, 0\n",
@@ -356,7 +356,7 @@ void script_schedule(FILE *out, const struct figure *f)
 {
     struct layout l = layout_of(f, f->size == FIGURE_COLUMN ? 7.6 : 8.4);
     const double split = l.bottom + 0.6 * (l.top - l.bottom);
-    put_head(out, f, &l);
+    script_head(out, f, l.width, l.height);
     put_axis(out, f, 'x', f->x, false);
     fputs("set format x '%g'\n", out);
     fprintf(out, "set multiplot\nset lmargin at screen %.4f\nset rmargin at screen %.4f\n", l.left, l.right);
@@ -398,7 +398,7 @@ void script_variance(FILE *out, const struct figure *f)
     struct layout l = layout_of(f, f->size == FIGURE_COLUMN ? 6.4 : 7.8);
     l.right = l.key_below ? 0.97 : 0.68;
     const double split = l.bottom + 0.36 * (l.top - l.bottom);
-    put_head(out, f, &l);
+    script_head(out, f, l.width, l.height);
     const unsigned long long some = f->cell[0].position;
     fprintf(out,
             "# tr Sigma at the frozen iterate (exact, one pass) and n.\n"

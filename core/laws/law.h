@@ -34,7 +34,8 @@ struct law_cell {
     const uint64_t *step;      /* [points]: recorded steps */
     size_t points;
     struct law_curve *curve[METRIC_COUNT]; /* NULL: not recorded */
-    struct estimator_result *estimator;    /* [chains] under kind: estimator, one for each replicate; else NULL */
+    struct law_curve *seconds;          /* timing: solo: training seconds up to each point, a run a group; else NULL */
+    struct estimator_result *estimator; /* [chains] under kind: estimator, one for each replicate; else NULL */
 };
 
 struct law_input {

@@ -18,11 +18,12 @@ static const char *text_of(const struct yaml_node *settings, const char *key)
 }
 
 /* The settings are JSON of our own making, which is YAML. */
-static enum status open_sweep(struct law_results *results, const struct stored_experiment *experiment,
-                              const char *data_dir, struct error *error)
+enum status law_sweep_open(const struct stored_experiment *experiment, const char *data_dir, struct sweep **out,
+                           struct error *error)
 {
     struct arena arena = {0};
     struct yaml_node *settings = NULL;
+    *out = NULL;
     enum status status =
         yaml_parse(experiment->settings, strlen(experiment->settings), "stored settings", &arena, &settings, error);
     const struct yaml_entry *entry = status == STATUS_OK ? yaml_find(settings, "set") : NULL;
@@ -45,14 +46,14 @@ static enum status open_sweep(struct law_results *results, const struct stored_e
             .search = {.data_dir = data_dir ? data_dir : text_of(settings, "data_dir"),
                        .experiment_dir = text_of(settings, "folder")},
         };
-        status = sweep_open(file ? file : experiment->name, &options, &results->sweep, error);
+        status = sweep_open(file ? file : experiment->name, &options, out, error);
     }
     free(set);
     arena_free(&arena);
-    if (status == STATUS_OK && sweep_cells(results->sweep) != experiment->cells)
+    if (status == STATUS_OK && sweep_cells(*out) != experiment->cells)
         status = error_set(error, STATUS_INPUT,
                            "experiment '%s' has %zu cells, but %zu when it ran: data or program are others now",
-                           experiment->name, sweep_cells(results->sweep), (size_t)experiment->cells);
+                           experiment->name, sweep_cells(*out), (size_t)experiment->cells);
     return status;
 }
 
@@ -116,12 +117,20 @@ static void free_curve(struct law_curve *curve)
     free(curve);
 }
 
-static enum status open_curve(struct law_cell *cell, enum metric metric, size_t groups, struct error *error)
+/* The curves of a cell by number: the metrics, then the seconds. */
+enum { SECONDS = METRIC_COUNT, CURVES };
+
+static struct law_curve **curve_of(struct law_cell *cell, size_t number)
+{
+    return number == SECONDS ? &cell->seconds : &cell->curve[number];
+}
+
+static enum status open_curve(struct law_cell *cell, size_t number, size_t groups, struct error *error)
 {
     struct law_curve *curve = calloc(1, sizeof *curve);
     if (!curve)
         return error_memory(error, sizeof *curve, "a curve");
-    cell->curve[metric] = curve;
+    *curve_of(cell, number) = curve;
     const size_t points = cell->points, room = points ? points : 1, rows = groups ? groups : 1;
     curve->points = points;
     curve->step = cell->step;
@@ -183,19 +192,18 @@ struct reader {
     struct stored_cell cell;
     struct stored_run run;
     struct stored_group group;
-    struct moments *total[METRIC_COUNT]; /* [points] of the cell that is read */
+    struct moments *total[CURVES]; /* [points] of the cell that is read */
 };
 
-static enum status need_curve(struct reader *reader, struct law_cell *cell, size_t metric, struct error *error)
+static enum status need_curve(struct reader *reader, struct law_cell *cell, size_t number, struct error *error)
 {
     const size_t replicates = (size_t)reader->experiment->replicates;
-    if (cell->curve[metric])
+    if (*curve_of(cell, number))
         return STATUS_OK;
-    reader->total[metric] = calloc(cell->points, sizeof *reader->total[metric]);
-    if (!reader->total[metric])
-        return error_memory(error, cell->points * sizeof *reader->total[metric], "the moments of a curve");
-    return open_curve(cell, (enum metric)metric,
-                      cell->moments ? (replicates + GROUP_CHAINS - 1) / GROUP_CHAINS : replicates, error);
+    reader->total[number] = calloc(cell->points, sizeof *reader->total[number]);
+    if (!reader->total[number])
+        return error_memory(error, cell->points * sizeof *reader->total[number], "the moments of a curve");
+    return open_curve(cell, number, cell->moments ? (replicates + GROUP_CHAINS - 1) / GROUP_CHAINS : replicates, error);
 }
 
 static enum status take_run(struct reader *reader, struct law_cell *cell, struct error *error)
@@ -204,13 +212,14 @@ static enum status take_run(struct reader *reader, struct law_cell *cell, struct
     cell->diverged += run->outcome == OUTCOME_DIVERGED;
     if (cell->config.kind == KIND_ESTIMATOR)
         return store_read_estimator(reader->store, run->id, &cell->estimator[cell->chains++], error);
-    for (size_t m = 0; m < METRIC_COUNT; m++) {
-        if (!run->metric[m])
+    for (size_t c = 0; c < CURVES; c++) {
+        const double *value = c < SECONDS ? run->metric[c] : cell->config.timing == TIMING_SOLO ? run->seconds : NULL;
+        if (!value)
             continue;
-        enum status status = need_curve(reader, cell, m, error);
+        enum status status = need_curve(reader, cell, c, error);
         if (status != STATUS_OK)
             return status;
-        add_run(cell->curve[m], reader->total[m], run->metric[m], run->points);
+        add_run(*curve_of(cell, c), reader->total[c], value, run->points);
     }
     cell->chains++;
     return STATUS_OK;
@@ -264,10 +273,10 @@ static enum status read_results(struct reader *reader, struct law_cell *cell, st
 {
     memset(reader->total, 0, sizeof reader->total);
     enum status status = cell->moments ? read_groups(reader, cell, error) : read_runs(reader, cell, error);
-    for (size_t m = 0; m < METRIC_COUNT; m++) {
-        if (status == STATUS_OK && cell->curve[m])
-            close_curve(cell->curve[m], reader->total[m]);
-        free(reader->total[m]);
+    for (size_t c = 0; c < CURVES; c++) {
+        if (status == STATUS_OK && *curve_of(cell, c))
+            close_curve(*curve_of(cell, c), reader->total[c]);
+        free(reader->total[c]);
     }
     return status;
 }
@@ -322,7 +331,7 @@ static enum status fill(struct law_results *results, struct reader *reader, cons
     results->name = strdup(experiment->name);
     if (!results->name)
         return error_memory(error, strlen(experiment->name), "a name");
-    enum status status = open_sweep(results, experiment, data_dir, error);
+    enum status status = law_sweep_open(experiment, data_dir, &results->sweep, error);
     if (status == STATUS_OK && sweep_law_count(results->sweep) == 0)
         return STATUS_OK; /* nothing to look at */
     if (status == STATUS_OK)
@@ -416,8 +425,8 @@ void law_results_close(struct law_results *results)
         return;
     for (size_t i = 0; i < results->cell_count; i++) {
         struct law_cell *cell = &results->cell[i];
-        for (size_t m = 0; m < METRIC_COUNT; m++)
-            free_curve(cell->curve[m]);
+        for (size_t c = 0; c < CURVES; c++)
+            free_curve(*curve_of(cell, c));
         for (uint64_t r = 0; cell->estimator && r < cell->chains; r++)
             estimator_result_free(&cell->estimator[r]);
         free(cell->estimator);

@@ -17,6 +17,11 @@ struct law_results {
     bool planned;
 };
 
+/* The sweep as it ran, opened again from what the store keeps of it; its references are not solved. The caller closes
+ * it, also after an error (NULL: there is none). Errors as below. */
+enum status law_sweep_open(const struct stored_experiment *experiment, const char *data_dir, struct sweep **out,
+                           struct error *error);
+
 /* Of one experiment of a store. data_dir: where data lie if not where the run found them; NULL: there. With wanted >
  * there the experiment is not finished: curves are those of the runs that are there. STATUS_NOT_FOUND: data are
  * missing; STATUS_INPUT: data or methods are not those that the results were made with. */

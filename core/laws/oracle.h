@@ -62,6 +62,10 @@ enum status oracle_fixed_point(const struct oracle *oracle, double kappa, double
 /* Largest mean-square stable rate: 1/lambda_max of the pencil ((1-kappa) H(x)H + kappa T, H(x)I + I(x)H); with l2
  * (H_2(x)H_2 + kappa (T - H(x)H), H_2(x)I + I(x)H_2). */
 enum status oracle_stability_limit(const struct oracle *oracle, double kappa, double *eta_max, struct error *error);
+/* The same of steps with momentum, heavy ball or Nesterov's form (v = beta v + g, x -= eta v or eta (g + beta v)), 0 <=
+ * beta < 1: bisection of a spectral radius, see oracle_momentum.c. */
+enum status oracle_momentum_limit(const struct oracle *oracle, double kappa, double beta, bool nesterov,
+                                  double *eta_max, struct error *error);
 /* Spectral radius of I - eta(H(x)I + I(x)H) + eta^2((1-kappa) H(x)H + kappa T) (l2 as above): decay of M_t - M_inf. */
 enum status oracle_decay(const struct oracle *oracle, double kappa, double eta, double *rho, struct error *error);
 /* S(M, mu) = mean_i[(a_i'M a_i - 2 r_i a_i'mu + r_i^2) a_i a_i'] - (H M H - H mu q' - q mu'H + q q'): covariance of one
