@@ -1,11 +1,13 @@
 /* sgdlab calibrate: the suite of laws under many master seeds, and how often its verdicts are right. */
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -86,6 +88,7 @@ struct session {
     struct calibration calibration;
     char *checks, *fresh, *work; /* DIR/checks.txt, the same being written, DIR/work */
     FILE *file;
+    int folder; /* held with a lock: two would take each other's store away */
 };
 
 /* What is repeated: the experiments' files, byte for byte, and the profile. */
@@ -115,6 +118,11 @@ static enum status hash_experiments(const struct calibrate_arguments *arguments,
  * anew. */
 static enum status open_checks(struct session *session, struct error *error)
 {
+    session->folder = open(session->arguments->out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (session->folder < 0)
+        return error_set(error, STATUS_IO, "cannot open %s: %s", session->arguments->out, strerror(errno));
+    if (flock(session->folder, LOCK_EX | LOCK_NB) != 0)
+        return error_set(error, STATUS_USAGE, "another sgdlab calibrate works in %s", session->arguments->out);
     FILE *old = fopen(session->checks, "r");
     if (!old && errno != ENOENT)
         return error_set(error, STATUS_IO, "cannot read %s: %s", session->checks, strerror(errno));
@@ -277,7 +285,7 @@ int command_calibrate(int argc, char **argv)
 {
     struct calibrate_arguments arguments = {
         .out = "calibration", .profile = "calibration", .seeds = 20, .first_seed = 1000};
-    struct session session = {.arguments = &arguments};
+    struct session session = {.arguments = &arguments, .folder = -1};
     struct error error;
     int result = EXIT_FINE;
     arguments.file = calloc((size_t)argc, sizeof *arguments.file);
@@ -305,6 +313,8 @@ int command_calibrate(int argc, char **argv)
     }
     if (session.file)
         fclose(session.file);
+    if (session.folder >= 0)
+        close(session.folder);
     calibration_free(&session.calibration);
     free(session.checks);
     free(session.fresh);

@@ -72,6 +72,11 @@ check "its place" has err "cal/checks.txt:4"
 check "it is left alone" matches cal/checks.txt '^what is this$'
 cp five.txt cal/checks.txt
 
+# ---- two at once ----
+check "a folder in use is refused" test "$(flock cal "$SGDLAB" calibrate tiny.yaml --out cal --seeds 9 2>busy; echo $?)" = 2
+check "it says so" has busy "another sgdlab calibrate works in cal"
+check "nothing is added" cmp -s cal/checks.txt five.txt
+
 # ---- another suite ----
 calibrate 2 "another profile in the same folder" --seeds 6 --first-seed 5 --profile coarse
 check "it says so" matches err 'cal/checks.txt:1:1: these checks are of other experiments, or of another profile'
