@@ -90,6 +90,7 @@ struct block {
     size_t h_stride;
     double *pass_scratch, *measured_gradient, *worker_mean; /* [FULL_PASS_ROWS][width], [dim][width], [dim][8] */
     double *sum, *part, *correct, *form, *grad2;            /* [width] */
+    struct curvature *curvature;                            /* NULL: neither sharpness nor noise_scale is asked */
 
     struct allocation *allocations;
 };

@@ -1,4 +1,5 @@
 /* What is measured at a recorded step, for all lanes at once. */
+#include "curvature.h"
 #include "engine_block.h"
 #include "model.h"
 
@@ -172,6 +173,24 @@ static void measure_training(struct block *b, const double *x, size_t observer, 
         put(b, observer, METRIC_ACCURACY, b->correct);
 }
 
+/* Lane by lane, each as if it were alone. */
+static void measure_curvature(struct block *b, const double *x, size_t observer)
+{
+    double sharpness[LANES_MAX] = {0}, noise[LANES_MAX] = {0};
+    for (size_t k = 0; k < b->trajectories; k++) {
+        const struct problem *problem = &b->lane_request[k]->config->problem;
+        if (b->retired[k])
+            continue;
+        curvature_at(b->curvature, problem, x + k, b->measure_width);
+        if (b->sink[METRIC_SHARPNESS] && curvature_defined(problem))
+            sharpness[k] = curvature_largest(b->curvature);
+        if (b->sink[METRIC_NOISE_SCALE])
+            noise[k] = curvature_noise_scale(b->curvature);
+    }
+    put(b, observer, METRIC_SHARPNESS, sharpness);
+    put(b, observer, METRIC_NOISE_SCALE, noise);
+}
+
 static void measure(struct block *b, const double *x, size_t observer)
 {
     const struct run_config *first = b->request[0].config;
@@ -196,6 +215,8 @@ static void measure(struct block *b, const double *x, size_t observer)
         b->lanes.model->in_region(b->lanes.problem, x, b->measure_width, value);
         put(b, observer, METRIC_IN_REGION, value);
     }
+    if (b->curvature)
+        measure_curvature(b, x, observer);
     if (data->test.rows && wanted & (1u << METRIC_TEST_LOSS | 1u << METRIC_TEST_ACCURACY)) {
         full_loss(b, &data->test, data->test_y, x, b->sum, b->correct);
         for (size_t k = 0; k < b->trajectories; k++) {

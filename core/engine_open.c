@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "curvature.h"
 #include "model.h"
 
 static size_t round_up(size_t n, size_t multiple)
@@ -37,6 +38,8 @@ static void *take(struct block *b, size_t count, size_t size, enum status *statu
 
 void block_close(struct block *b)
 {
+    curvature_close(b->curvature);
+    b->curvature = NULL;
     while (b->allocations) {
         struct allocation *next = b->allocations->next;
         free(b->allocations);
@@ -431,6 +434,9 @@ static enum status open_record(struct block *b, struct error *error)
         if (!status)
             b->kernels->gram(l->a, b->h, padded);
     }
+    const bool sharpness = wanted & 1u << METRIC_SHARPNESS && curvature_defined(&first->problem);
+    if (!status && (sharpness || wanted & 1u << METRIC_NOISE_SCALE))
+        status = curvature_open(&first->problem, sharpness, &b->curvature, error);
     if (status)
         return status;
     for (size_t k = 0; k < b->trajectories; k++)
@@ -444,16 +450,16 @@ bool block_defines(const struct block *b, size_t run, enum metric metric)
     const struct run_config *c = b->request[run].config;
     const bool optimum = c->reference && c->reference->exists;
     const struct model_type *model = c->problem.type->model;
-    const bool region = model && model->in_region;
+    const bool region = model && model->in_region, hessian = curvature_defined(&c->problem);
     const bool classes = c->problem.data->task != TASK_REGRESSION, test = c->problem.data->test.rows > 0;
     const bool defined[METRIC_COUNT] = {
-        [METRIC_LOSS] = true,        [METRIC_GAP] = optimum,
-        [METRIC_GRAD_NORM2] = true,  [METRIC_DISTANCE2] = optimum,
-        [METRIC_NORM2] = true,       [METRIC_TEST_LOSS] = test,
-        [METRIC_ACCURACY] = classes, [METRIC_TEST_ACCURACY] = classes && test,
-        [METRIC_X1] = true,          [METRIC_MEAN_GAP] = optimum && c->averager->last,
-        [METRIC_SHARPNESS] = true,   [METRIC_NOISE_SCALE] = true,
-        [METRIC_IN_REGION] = region, [METRIC_EXIT_TIME] = region && c->averager->last,
+        [METRIC_LOSS] = true,         [METRIC_GAP] = optimum,
+        [METRIC_GRAD_NORM2] = true,   [METRIC_DISTANCE2] = optimum,
+        [METRIC_NORM2] = true,        [METRIC_TEST_LOSS] = test,
+        [METRIC_ACCURACY] = classes,  [METRIC_TEST_ACCURACY] = classes && test,
+        [METRIC_X1] = true,           [METRIC_MEAN_GAP] = optimum && c->averager->last,
+        [METRIC_SHARPNESS] = hessian, [METRIC_NOISE_SCALE] = true,
+        [METRIC_IN_REGION] = region,  [METRIC_EXIT_TIME] = region && c->averager->last,
     };
     return c->metrics & 1u << metric && defined[metric];
 }

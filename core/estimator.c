@@ -1,6 +1,6 @@
-/* Estimator runs: freeze an iterate, draw batches through the sampler, accumulate their gradients. Linear models make a
- * draw cheap: the slopes at the frozen iterate are known once and for all, so a batch gradient is one weighted sum of
- * rows. */
+/* Estimator runs: freeze an iterate, draw batches through the sampler, accumulate their gradients. A draw is cheap: the
+ * gradients at the frozen iterate are known once and for all, as multiples of the rows of a matrix (of the data, for
+ * linear models), so a batch gradient is one weighted sum of rows. */
 #include "estimator.h"
 
 #include <math.h>
@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "estimator_internal.h"
+#include "sample_gradients.h"
 
 const uint64_t estimator_lag[ESTIMATOR_LAGS] = {1, 2, 5, 10};
 
@@ -37,6 +38,8 @@ static void *carve(double **next, size_t count)
 /* A batch's gradient costs O(nonzeros), not O(d), when it leaves most columns alone; a covariance needs them all. */
 static bool touches_few(const struct estimator *e)
 {
+    if (e->request->config->problem.type->model)
+        return false;
     const double touched = (double)e->batch * (double)e->a->nnz / (double)e->n;
     const bool velocities = e->request->config->velocity_steps > 0;
     return e->a->sparse && !velocities && e->d > ESTIMATOR_COVARIANCE_DIM && 4 * touched < (double)e->d;
@@ -74,6 +77,16 @@ static enum status open_arrays(struct estimator *e, double **block, struct error
     if (velocities)
         e->velocity = carve(&next, 2 * d);
     return STATUS_OK;
+}
+
+/* A model's gradients at x become the rows of a matrix, which a batch adds up with slopes of 1. */
+static enum status write_gradients(struct estimator *e, struct error *error)
+{
+    enum status status = sample_gradients_write(&e->request->config->problem, e->x, &e->written, error);
+    e->a = &e->written;
+    for (size_t i = 0; i < e->n; i++)
+        e->slope[i] = 1;
+    return status;
 }
 
 /* Every kind but `after` is a start, with noise of its own. */
@@ -325,14 +338,15 @@ enum status estimator_run(const struct run_request *request, const atomic_bool *
 {
     const struct run_config *c = request->config;
     const struct matrix *a = &c->problem.data->train;
+    const size_t d = problem_dim(&c->problem);
     const double start = now(), n = (double)a->rows;
     struct estimator e = {
         .request = request,
         .kernels = kernels_active(),
         .a = a,
         .n = a->rows,
-        .d = a->cols,
-        .padded = (a->cols + 7) / 8 * 8,
+        .d = d,
+        .padded = matrix_stride(d),
         .batch = sampler_max_batch(c->sampler, a->rows, c->batch_size),
     };
     const double m = (double)e.batch;
@@ -349,12 +363,15 @@ enum status estimator_run(const struct run_request *request, const atomic_bool *
     enum status status = open_arrays(&e, &block, error);
     if (!status)
         status = estimator_point(request, stop, e.x, error);
+    if (!status && c->problem.type->model)
+        status = write_gradients(&e, error);
     if (!status)
         status = estimator_exact(&e, error);
     if (!status)
         status = draw_batches(&e, stop, error);
     if (!status)
         status = take_result(&e, result, error);
+    matrix_free(&e.written);
     free(e.sigma);
     free(block);
     result->seconds = now() - start;

@@ -7,23 +7,15 @@
 #include <string.h>
 
 #include "estimator_internal.h"
+#include "sample_gradients.h"
 
 static const double BIAS_WORK = 4e8; /* multiply-adds (twice) of a full Sigma beyond which it is too dear */
-
-/* The stored entries of row i: value[p] in column column[p], or in column p when column is NULL. */
-static size_t row_entries(const struct matrix *a, size_t i, const double **value, const uint32_t **column)
-{
-    size_t start = a->sparse ? a->row[i] : i * a->stride;
-    *value = a->value + start;
-    *column = a->sparse ? a->column + start : NULL;
-    return a->sparse ? a->row[i + 1] - start : a->cols;
-}
 
 static double entry(const struct matrix *a, size_t i, size_t j)
 {
     const double *value;
     const uint32_t *column;
-    size_t count = row_entries(a, i, &value, &column);
+    size_t count = matrix_row(a, i, &value, &column);
     if (!column)
         return value[j];
     for (size_t p = 0; p < count && column[p] <= j; p++)
@@ -32,7 +24,8 @@ static double entry(const struct matrix *a, size_t i, size_t j)
     return 0;
 }
 
-static void slopes_and_gradient(struct estimator *e)
+/* slope[n] of a linear model. */
+static void slopes(struct estimator *e)
 {
     const struct problem *problem = &e->request->config->problem;
     double y[FULL_PASS_ROWS] __attribute__((aligned(64))) = {0};
@@ -42,6 +35,10 @@ static void slopes_and_gradient(struct estimator *e)
         memcpy(y, problem->data->y + first, rows * sizeof *y);
         problem->type->vector->slope_each((rows + 7) / 8 * 8, y, e->slope + first);
     }
+}
+
+static void mean_gradient(struct estimator *e)
+{
     e->kernels->backward(e->a, NULL, 0, e->n, e->slope, 1, e->gradient);
     const double inverse = 1.0 / (double)e->n;
     for (size_t j = 0; j < e->d; j++) {
@@ -56,24 +53,11 @@ static void columns(struct estimator *e)
 {
     const double n = (double)e->n, steps = (double)e->request->config->velocity_steps;
     const double unit = 4 * DBL_EPSILON * (n + (double)e->batch + steps);
-    double *stored = e->part; /* entries in the column; zeros again afterwards */
-    for (size_t i = 0; i < e->n; i++) {
-        const double *value;
-        const uint32_t *column;
-        size_t count = row_entries(e->a, i, &value, &column);
-        for (size_t p = 0; p < count; p++) {
-            size_t j = column ? column[p] : p;
-            double g = e->slope[i] * value[p], deviation = g - e->gradient[j];
-            e->variance[j] += deviation * deviation;
-            e->rounding[j] += fabs(g);
-            stored[j]++;
-        }
-    }
+    sample_gradients_moments(e->a, e->slope, e->gradient, e->variance, e->rounding, e->part);
+    memset(e->part, 0, e->d * sizeof *e->part);
     for (size_t j = 0; j < e->d; j++) {
-        e->variance[j] = (e->variance[j] + (n - stored[j]) * e->gradient[j] * e->gradient[j]) / n;
         e->rounding[j] *= unit / n;
         e->sigma2 += e->variance[j];
-        stored[j] = 0;
     }
 }
 
@@ -165,7 +149,9 @@ static void full_covariance(struct estimator *e)
 enum status estimator_exact(struct estimator *e, struct error *error)
 {
     double sigma[ESTIMATOR_DIRECTIONS * ESTIMATOR_DIRECTIONS] = {0};
-    slopes_and_gradient(e);
+    if (!e->request->config->problem.type->model)
+        slopes(e);
+    mean_gradient(e);
     columns(e);
     gradient_direction(e);
     if (!isfinite(e->norm2) || !isfinite(e->sigma2))

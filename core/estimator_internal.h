@@ -17,7 +17,8 @@ struct mean_square {
 struct estimator {
     const struct run_request *request;
     const struct kernel_set *kernels;
-    const struct matrix *a;
+    const struct matrix *a; /* the training data; of other models than linear ones `written`, all samples' gradients */
+    struct matrix written;
     size_t n, d, batch, padded; /* samples, coordinates, m, d in whole vectors */
     double kappa;               /* variance factor of what is studied: a batch gradient or a velocity */
     double beta,

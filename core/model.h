@@ -19,6 +19,9 @@ struct batch {
 };
 
 struct model_type {
+    /* f_i(x) = log(sum_c exp z_c) - z_y with z = a W + b, x = W [input][class] and then b, which no penalty sees:
+     * convex, and with l2 the certified optimum is known. */
+    bool softmax;
     enum task (*task)(const struct param_values *values); /* NULL: the type's own */
     /* Coordinates of x; the first *penalized of them see the penalties. */
     size_t (*dim)(const struct problem *problem, size_t *penalized);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model.h"
 #include "reference_internal.h"
 #include "scalar_loss.h"
 
@@ -223,15 +224,13 @@ enum status reference_solve(const struct problem *problem, struct reference **ou
         return error_memory(error, sizeof *reference, "the certified optimum");
     reference->dim = problem_dim(problem);
     reference->grad_norm = NAN;
-    if (problem->type->model) {
-        snprintf(reference->reason, sizeof reference->reason, "no certificate: %s is not known to be convex",
-                 problem->type->method.name);
-        *out = reference;
-        return STATUS_OK;
-    }
+    const struct model_type *model = problem->type->model;
     enum status status = problem_constants(problem, &reference->smoothness, &reference->convexity, error);
-    bool closed = closed_serves(problem);
-    if (status == STATUS_OK && !closed && !objective_open(problem, &o)) {
+    const bool closed = closed_serves(problem), softmax = softmax_serves(problem);
+    if (status == STATUS_OK && model && !softmax) {
+        snprintf(reference->reason, sizeof reference->reason, "no certificate: %s %s", problem->type->method.name,
+                 model->softmax ? "is certified with l2, and without l1 and a radius" : "is not known to be convex");
+    } else if (status == STATUS_OK && !closed && !softmax && !objective_open(problem, &o)) {
         snprintf(reference->reason, sizeof reference->reason, "no certificate: no solver knows the loss of %s%s",
                  problem->type->method.name,
                  problem->type->scalar == &scalar_loss_quartic ? " in more than one dimension" : "");
@@ -241,9 +240,11 @@ enum status reference_solve(const struct problem *problem, struct reference **ou
         double goal = 0.0;
         status = candidate.x ? STATUS_OK : STATUS_MEMORY;
         if (status == STATUS_OK)
-            status = closed ? closed_solve(problem, &candidate, &goal, error) : solve(&o, &candidate, error);
+            status = closed    ? closed_solve(problem, &candidate, &goal, error)
+                     : softmax ? softmax_solve(problem, &candidate, &goal, error)
+                               : solve(&o, &candidate, error);
         if (status == STATUS_OK)
-            report(&candidate, closed ? goal : objective_goal(&o, candidate.f), reference);
+            report(&candidate, closed || softmax ? goal : objective_goal(&o, candidate.f), reference);
         free(candidate.x);
     }
     if (status == STATUS_OK)

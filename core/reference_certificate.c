@@ -85,6 +85,10 @@ enum status certificate_value(const struct objective *o, const double *x, double
                               struct error *error)
 {
     size_t n = o->n, d = o->d;
+    if (o->softmax) {
+        softmax_value(o->softmax, x, value, gradient);
+        return STATUS_OK;
+    }
     long double *z = long_alloc(n + 2 * d, error);
     if (!z)
         return STATUS_MEMORY;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model.h"
 #include "reference.h"
 #include "reference_internal.h"
 
@@ -139,6 +140,12 @@ enum status problem_constants(const struct problem *problem, double *smoothness,
 {
     const struct matrix *a = &problem->data->train;
     const struct scalar_loss *loss = problem->type->scalar;
+    const struct model_type *model = problem->type->model;
+    if (model) {
+        *smoothness = INFINITY;
+        *convexity = 0.0;
+        return model->softmax ? softmax_smoothness(problem, smoothness, error) : STATUS_OK;
+    }
     size_t d = a->cols, penalized = problem_penalized(problem);
     double ridge = penalized == d ? problem->l2 : 0.0;
     *smoothness = INFINITY;

@@ -9,7 +9,9 @@
 #include "problem.h"
 
 /* CHECK is piecewise linear, the maximum of u (z - y) over lo <= u <= hi: absolute (-1, 1), hinge (-1, 0) or (0, 1). */
-enum loss_kind { LOSS_SQUARES, LOSS_LOGISTIC, LOSS_CHECK };
+enum loss_kind { LOSS_SQUARES, LOSS_LOGISTIC, LOSS_CHECK, LOSS_SOFTMAX };
+
+struct softmax; /* reference_softmax.c */
 
 struct objective {
     const struct matrix *a;
@@ -19,7 +21,8 @@ struct objective {
     bool classification; /* y = -1 or +1: logistic, hinge */
     size_t n, d, penalized;
     double l1, ridge, ridge_free, radius;
-    double floor; /* a gap is compared with max(|F|, floor): optima that are 0 up to rounding */
+    struct softmax *softmax; /* LOSS_SOFTMAX, which is no linear model: a, y and loss are not used */
+    double floor;            /* a gap is compared with max(|F|, floor): optima that are 0 up to rounding */
 };
 
 /* x[d] and what is proved about it. The caller owns x and u. */
@@ -137,6 +140,17 @@ enum status dual_solve(const struct objective *o, struct candidate *candidate, s
 /* reference_ball.c: on a ball that binds, or when none of the minimisers found without it lies inside. lower: a proved
  * lower bound of F. */
 enum status ball_solve(const struct objective *o, double lower, struct candidate *candidate, struct error *error);
+/* reference_softmax.c: softmax regression with l2. The objective's value and gradient, Hessian and certificate, as the
+ * functions above have them for linear models; multiply-adds of a product are added to work. */
+bool softmax_serves(const struct problem *problem);
+enum status softmax_solve(const struct problem *problem, struct candidate *candidate, double *goal,
+                          struct error *error);
+void softmax_value(struct softmax *s, const double *x, double *value, double *gradient);
+void softmax_hessian_at(struct softmax *s, const double *x, double *diagonal);
+void softmax_hessian_apply(struct softmax *s, const double *v, double *product, double *work);
+void softmax_certificate(struct softmax *s, struct candidate *candidate);
+/* L: the eigenvalues of diag(p) - pp' are at most 1/2. */
+enum status softmax_smoothness(const struct problem *problem, double *smoothness, struct error *error);
 /* reference_closed.c: linear losses, and quartic ones in one dimension, which no objective describes. goal: the gap
  * that certifies. closed_solve needs closed_serves. */
 bool closed_serves(const struct problem *problem);

@@ -23,6 +23,10 @@ struct newton_cg {
 static void hessian_apply(struct newton_cg *s)
 {
     const struct objective *o = s->o;
+    if (o->softmax) {
+        softmax_hessian_apply(o->softmax, s->direction, s->product, &s->work);
+        return;
+    }
     linear_product(o->a, s->direction, s->z);
     for (size_t i = 0; i < o->n; i++)
         s->z[i] *= s->curvature[i];
@@ -32,18 +36,30 @@ static void hessian_apply(struct newton_cg *s)
     s->work += 2.0 * (double)o->a->nnz + (double)o->d;
 }
 
+/* The Hessian of the products to come is that at x; diagonal := its diagonal. */
+static void hessian_at(struct newton_cg *s, const double *x)
+{
+    const struct objective *o = s->o;
+    if (o->softmax) {
+        softmax_hessian_at(o->softmax, x, s->diagonal);
+        return;
+    }
+    linear_product(o->a, x, s->z);
+    for (size_t i = 0; i < o->n; i++)
+        s->curvature[i] = o->loss->curvature(s->z[i], o->y[i]) / (double)o->n;
+    linear_squares(o->a, s->curvature, s->diagonal);
+    for (size_t j = 0; j < o->d; j++)
+        s->diagonal[j] += objective_ridge(o, j);
+}
+
 /* step := -H^-1 gradient to |residual| <= tolerance |gradient|, preconditioned by the diagonal of H. */
 static void conjugate_gradients(struct newton_cg *s, const double *x, double tolerance)
 {
     const struct objective *o = s->o;
     size_t d = o->d;
-    linear_product(o->a, x, s->z);
-    for (size_t i = 0; i < o->n; i++)
-        s->curvature[i] = o->loss->curvature(s->z[i], o->y[i]) / (double)o->n;
-    linear_squares(o->a, s->curvature, s->diagonal);
+    hessian_at(s, x);
     double rho = 0.0, goal = tolerance * vector_norm(d, s->gradient);
     for (size_t j = 0; j < d; j++) {
-        s->diagonal[j] += objective_ridge(o, j);
         if (!(s->diagonal[j] > 0.0))
             s->diagonal[j] = 1.0;
         s->step[j] = 0.0;
@@ -70,6 +86,10 @@ static void conjugate_gradients(struct newton_cg *s, const double *x, double tol
 static enum status certify(struct newton_cg *s, struct candidate *candidate, struct error *error)
 {
     const struct objective *o = s->o;
+    if (o->softmax) {
+        softmax_certificate(o->softmax, candidate);
+        return STATUS_OK;
+    }
     for (size_t j = 0; j < o->d; j++)
         s->diagonal[j] = 1.0;
     enum status status = certificate_gradient(o, s->diagonal, 0.0, candidate, error);

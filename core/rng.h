@@ -20,6 +20,7 @@ enum rng_purpose {
     RNG_TEST = 6,
     RNG_ESTIMATOR = 7, /* which epoch, and where in it, an estimator run looks at */
     RNG_LAW = 8,       /* simulations inside a prediction */
+    RNG_CURVATURE = 9, /* where the search for an eigenvalue starts */
 };
 
 /* 128 bits that name a stream. */

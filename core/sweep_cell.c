@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "curvature.h"
 #include "model.h"
 #include "sweep_internal.h"
 
@@ -241,6 +242,11 @@ static enum status resolve_record(struct resolving *r)
                           "the metric %s needs a problem that names a region, which %s does not",
                           metric_info[out->metrics & 1u << METRIC_EXIT_TIME ? METRIC_EXIT_TIME : METRIC_IN_REGION].name,
                           out->problem.type->method.name);
+    if (out->metrics & 1u << METRIC_SHARPNESS && !curvature_defined(&out->problem))
+        return yaml_error(
+            place, STATUS_USAGE, r->error,
+            "the metric %s is an eigenvalue of the Hessian, but the loss of %s is not twice differentiable",
+            metric_info[METRIC_SHARPNESS].name, out->problem.type->method.name);
     if (out->metrics & 1u << METRIC_EXIT_TIME && !out->averager->last)
         return yaml_error(place, STATUS_USAGE, r->error,
                           "the metric %s follows the last iterates, so it goes with averaging: last, not %s",

@@ -46,6 +46,15 @@ enum status matrix_gather(const struct matrix *source, const uint32_t *index, si
 enum status matrix_to_dense(const struct matrix *source, struct matrix *out, struct error *error);
 enum status matrix_to_sparse(const struct matrix *source, struct matrix *out, struct error *error);
 
+/* The stored entries of row i, and how many: value[p] in column column[p], or in column p when column is NULL. */
+static inline size_t matrix_row(const struct matrix *matrix, size_t i, const double **value, const uint32_t **column)
+{
+    const size_t start = matrix->sparse ? matrix->row[i] : i * matrix->stride;
+    *value = matrix->value + start;
+    *column = matrix->sparse ? matrix->column + start : NULL;
+    return matrix->sparse ? matrix->row[i + 1] - start : matrix->cols;
+}
+
 /* Dot product of row i with x[cols]; in the canonical order of the kernels it is not: for checks and set-up only. */
 double matrix_row_dot(const struct matrix *matrix, size_t i, const double *x);
 /* y[cols] += alpha * row i. */

@@ -770,4 +770,4 @@ static void start(const struct problem *problem, gsl_rng *rng, double *x, size_t
     .gradient_squares = gradient_squares, .hessian_vector = hessian_vector
 
 const struct model_type PER_ISA(network_model) = {NETWORK_MODEL, .start = start};
-const struct model_type PER_ISA(softmax_model) = {NETWORK_MODEL};
+const struct model_type PER_ISA(softmax_model) = {NETWORK_MODEL, .softmax = true};

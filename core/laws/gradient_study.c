@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sample_gradients.h"
 #include "stats.h"
 
 /* ---- gradients from the definitions ---- */
@@ -17,40 +18,87 @@ static enum status check_problem(const struct problem *problem, struct error *er
     return STATUS_OK;
 }
 
-/* gradient[d] += weight grad f_i(x), l2 included. */
-static void add_gradient(const struct problem *problem, const double *x, size_t i, double weight, double *gradient)
+static double *doubles(size_t count, struct error *error)
 {
-    const struct matrix *a = &problem->data->train;
-    const double slope = problem->type->scalar->slope(matrix_row_dot(a, i, x), problem->data->y[i]);
-    matrix_row_axpy(a, i, weight * slope, gradient);
-    for (size_t j = 0; j < problem_penalized(problem); j++)
-        gradient[j] += weight * problem->l2 * x[j];
+    double *array = calloc(count ? count : 1, sizeof *array);
+    if (!array)
+        error_memory(error, count * sizeof *array, "a study of gradients");
+    return array;
 }
 
-/* slope[n] of the losses at x: a gradient that is needed often is then one multiple of a row. */
-static void all_slopes(const struct problem *problem, const double *x, double *slope)
+/* All samples at one iterate: the loss gradient of sample i is slope[i] times row i of a. */
+struct all_gradients {
+    const struct problem *problem;
+    const struct matrix *a;
+    struct matrix written; /* the gradients of a model that is no linear one */
+    double *slope, *x;     /* [n], [d] */
+};
+
+/* To x[d]; linear models only. */
+static void gradients_move(struct all_gradients *s, const double *x)
 {
-    for (size_t i = 0; i < problem->data->train.rows; i++)
-        slope[i] = problem->type->scalar->slope(matrix_row_dot(&problem->data->train, i, x), problem->data->y[i]);
+    for (size_t i = 0; i < s->a->rows; i++)
+        s->slope[i] = s->problem->type->scalar->slope(matrix_row_dot(s->a, i, x), s->problem->data->y[i]);
+    memcpy(s->x, x, s->a->cols * sizeof *x);
+}
+
+static enum status gradients_open(const struct problem *problem, const double *x, struct all_gradients *out,
+                                  struct error *error)
+{
+    const size_t n = problem->data->train.rows, d = problem_dim(problem);
+    enum status status = check_problem(problem, error);
+    *out = (struct all_gradients){.problem = problem, .a = &problem->data->train};
+    if (status)
+        return status;
+    out->slope = doubles(n + d, error);
+    if (!out->slope)
+        return STATUS_MEMORY;
+    out->x = out->slope + n;
+    if (!problem->type->model) {
+        gradients_move(out, x);
+        return STATUS_OK;
+    }
+    out->a = &out->written;
+    for (size_t i = 0; i < n; i++)
+        out->slope[i] = 1;
+    memcpy(out->x, x, d * sizeof *x);
+    return sample_gradients_write(problem, x, &out->written, error);
+}
+
+static void gradients_close(struct all_gradients *s)
+{
+    matrix_free(&s->written);
+    free(s->slope);
+}
+
+static void add_l2(const struct all_gradients *s, double weight, double *gradient)
+{
+    for (size_t j = 0; j < problem_penalized(s->problem); j++)
+        gradient[j] += weight * s->problem->l2 * s->x[j];
+}
+
+/* gradient[d] += weight grad f_i, l2 included. */
+static void add_gradient(const struct all_gradients *s, size_t i, double weight, double *gradient)
+{
+    matrix_row_axpy(s->a, i, weight * s->slope[i], gradient);
+    add_l2(s, weight, gradient);
 }
 
 /* gradient[d] := mean of the gradients of these samples. */
-static void batch_gradient(const struct problem *problem, const double *x, const double *slope, const uint32_t *index,
-                           size_t rows, double *gradient)
+static void batch_gradient(const struct all_gradients *s, const uint32_t *index, size_t rows, double *gradient)
 {
-    memset(gradient, 0, problem_dim(problem) * sizeof *gradient);
+    memset(gradient, 0, s->a->cols * sizeof *gradient);
     for (size_t r = 0; r < rows; r++)
-        matrix_row_axpy(&problem->data->train, index[r], slope[index[r]] / (double)rows, gradient);
-    for (size_t j = 0; j < problem_penalized(problem); j++)
-        gradient[j] += problem->l2 * x[j];
+        matrix_row_axpy(s->a, index[r], s->slope[index[r]] / (double)rows, gradient);
+    add_l2(s, 1, gradient);
 }
 
-static void mean_gradient(const struct problem *problem, const double *x, double *gradient)
+static void mean_gradient(const struct all_gradients *s, double *gradient)
 {
-    const size_t n = problem->data->train.rows;
-    memset(gradient, 0, problem_dim(problem) * sizeof *gradient);
+    const size_t n = s->a->rows;
+    memset(gradient, 0, s->a->cols * sizeof *gradient);
     for (size_t i = 0; i < n; i++)
-        add_gradient(problem, x, i, 1.0 / (double)n, gradient);
+        add_gradient(s, i, 1.0 / (double)n, gradient);
 }
 
 static double dot(size_t d, const double *x, const double *y)
@@ -59,14 +107,6 @@ static double dot(size_t d, const double *x, const double *y)
     for (size_t j = 0; j < d; j++)
         sum += x[j] * y[j];
     return sum;
-}
-
-static double *doubles(size_t count, struct error *error)
-{
-    double *array = calloc(count ? count : 1, sizeof *array);
-    if (!array)
-        error_memory(error, count * sizeof *array, "a study of gradients");
-    return array;
 }
 
 static double standard_error(const struct moments *moments)
@@ -138,14 +178,14 @@ static void epochs_draw(struct epochs *epochs, uint64_t number)
 /* ---- two batches, and all of them ---- */
 
 /* What is exact: tr Sigma/(n-1) and u'Sigma u/(n-1), and the mean size of a sample's gradient. */
-static double exact_part(const struct problem *problem, const double *x, const double *gradient, const double *unit,
-                         double *one, struct epoch_study *out)
+static double exact_part(const struct all_gradients *s, const double *gradient, const double *unit, double *one,
+                         struct epoch_study *out)
 {
-    const size_t n = problem->data->train.rows, d = problem_dim(problem);
+    const size_t n = s->a->rows, d = s->a->cols;
     double trace = 0, along = 0, size = 0;
     for (size_t i = 0; i < n; i++) {
         memset(one, 0, d * sizeof *one);
-        add_gradient(problem, x, i, 1, one);
+        add_gradient(s, i, 1, one);
         size += sqrt(dot(d, one, one)) / (double)n;
         for (size_t j = 0; j < d; j++)
             one[j] -= gradient[j];
@@ -164,19 +204,20 @@ enum status gradient_study_epochs(const struct problem *problem, const double *x
     const size_t n = problem->data->train.rows, d = problem_dim(problem);
     struct epochs drawn = {0};
     struct moments product = {0}, projection = {0};
+    struct all_gradients samples;
     *out = (struct epoch_study){.epochs = epochs, .covariance = NAN, .along = NAN};
-    enum status status = check_problem(problem, error);
-    double *gradient = status ? NULL : doubles(6 * d + n, error);
-    if (!gradient)
+    enum status status = gradients_open(problem, x, &samples, error);
+    double *gradient = status ? NULL : doubles(6 * d, error);
+    if (!gradient) {
+        gradients_close(&samples);
         return status ? status : STATUS_MEMORY;
-    double *slope = gradient + 6 * d, *unit = gradient + d, *one = unit + d, *mean = one + d,
-           *deviation[2] = {mean + d, mean + 2 * d};
-    mean_gradient(problem, x, gradient);
+    }
+    double *unit = gradient + d, *one = unit + d, *mean = one + d, *deviation[2] = {mean + d, mean + 2 * d};
+    mean_gradient(&samples, gradient);
     const double norm = sqrt(dot(d, gradient, gradient));
     for (size_t j = 0; j < d && norm > 0; j++)
         unit[j] = gradient[j] / norm;
-    all_slopes(problem, x, slope);
-    const double size = exact_part(problem, x, gradient, unit, one, out);
+    const double size = exact_part(&samples, gradient, unit, one, out);
     out->rounding = 4 * DBL_EPSILON * (double)n * size;
     status = epochs_open(sampling, n, &drawn, error);
     out->batches = drawn.batches;
@@ -185,7 +226,7 @@ enum status gradient_study_epochs(const struct problem *problem, const double *x
         epochs_draw(&drawn, k);
         memset(mean, 0, d * sizeof *mean);
         for (size_t b = 0; b < drawn.batches; b++) {
-            batch_gradient(problem, x, slope, index, drawn.size[b], one);
+            batch_gradient(&samples, index, drawn.size[b], one);
             index += drawn.size[b];
             for (size_t j = 0; j < d; j++) {
                 mean[j] += (double)drawn.size[b] / (double)n * one[j];
@@ -206,6 +247,7 @@ enum status gradient_study_epochs(const struct problem *problem, const double *x
         out->along_se = standard_error(&projection);
     }
     epochs_close(&drawn);
+    gradients_close(&samples);
     free(gradient);
     return status;
 }
@@ -247,10 +289,10 @@ static size_t count_wanted(const struct sampler_type *type, size_t n, size_t m)
 }
 
 /* mean[d] of the gradients of the batches that were seen; batch[d] is scratch. */
-static void mean_of_batches(const struct problem *problem, const double *x, const struct sampler_type *type, size_t m,
+static void mean_of_batches(const struct all_gradients *s, const struct sampler_type *type, size_t m,
                             const uint64_t *seen, struct batch_study *out, double *mean, double *batch)
 {
-    const size_t n = problem->data->train.rows, d = problem_dim(problem);
+    const size_t n = s->a->rows, d = s->a->cols;
     const size_t most = (size_t)codes(type, n, m);
     memset(mean, 0, d * sizeof *mean);
     for (size_t code = 0; code < most; code++) {
@@ -259,7 +301,7 @@ static void mean_of_batches(const struct problem *problem, const double *x, cons
         memset(batch, 0, d * sizeof *batch);
         for (size_t i = 0, rest = code; i < (type->with_replacement ? m : n); i++, rest /= n)
             if (type->with_replacement || code >> i & 1)
-                add_gradient(problem, x, type->with_replacement ? rest % n : i, 1.0 / (double)m, batch);
+                add_gradient(s, type->with_replacement ? rest % n : i, 1.0 / (double)m, batch);
         out->batches++;
         for (size_t j = 0; j < d; j++) /* a running mean: its rounding errors do not grow with the batches */
             mean[j] += (batch[j] - mean[j]) / (double)out->batches;
@@ -277,10 +319,11 @@ enum status gradient_study_batches(const struct problem *problem, const double *
         return error_set(error, STATUS_UNSUPPORTED, "%s has too many batches of %zu of %zu samples to try them all",
                          type->method.name, m, n);
     struct epochs drawn = {0};
+    struct all_gradients samples = {0};
     double *gradient = doubles(3 * d, error);
     uint64_t *seen = calloc((size_t)codes(type, n, m), sizeof *seen);
     enum status status =
-        gradient && seen ? check_problem(problem, error) : error_memory(error, 0, "a study of batches");
+        gradient && seen ? gradients_open(problem, x, &samples, error) : error_memory(error, 0, "a study of batches");
     if (!status)
         status = sampler_open(sampling, n, &drawn, error);
     if (!status) {
@@ -295,18 +338,19 @@ enum status gradient_study_batches(const struct problem *problem, const double *
             out->chi2 += (double)(seen[code] * seen[code]) / DRAWS_OF_EACH;
         out->chi2 -= (double)out->draws; /* sum of (seen - 40)^2/40 over the wanted ones, if there are no others */
         out->df = (double)out->wanted - 1;
-        mean_gradient(problem, x, gradient);
-        mean_of_batches(problem, x, type, m, seen, out, mean, batch);
+        mean_gradient(&samples, gradient);
+        mean_of_batches(&samples, type, m, seen, out, mean, batch);
         for (size_t j = 0; j < d; j++)
             out->bias = fmax(out->bias, fabs(mean[j] - gradient[j]));
         for (size_t i = 0; i < n; i++) {
             memset(batch, 0, d * sizeof *batch);
-            add_gradient(problem, x, i, 1, batch);
+            add_gradient(&samples, i, 1, batch);
             for (size_t j = 0; j < d; j++)
                 out->largest = fmax(out->largest, fabs(batch[j]));
         }
     }
     epochs_close(&drawn);
+    gradients_close(&samples);
     free(gradient);
     free(seen);
     return status;
@@ -314,34 +358,46 @@ enum status gradient_study_batches(const struct problem *problem, const double *
 
 /* ---- the bias along an epoch ---- */
 
+/* For iterates that move, and Hessians. */
+static enum status open_linear(const struct problem *problem, const double *x, struct all_gradients *out,
+                               struct error *error)
+{
+    *out = (struct all_gradients){0};
+    if (problem->type->model)
+        return error_set(error, STATUS_UNSUPPORTED, "a study of the bias along an epoch takes no %s",
+                         problem->type->method.name);
+    return gradients_open(problem, x, out, error);
+}
+
 /* step[d] := grad f_i(x); excess[d] += weight (step - grad f(x)). gradient[d] is scratch. */
-static void add_excess(const struct problem *problem, const double *x, size_t i, double weight, double *step,
+static void add_excess(struct all_gradients *s, const double *x, size_t i, double weight, double *step,
                        double *gradient, double *excess)
 {
-    const size_t d = problem_dim(problem);
-    mean_gradient(problem, x, gradient);
+    const size_t d = s->a->cols;
+    gradients_move(s, x);
+    mean_gradient(s, gradient);
     memset(step, 0, d * sizeof *step);
-    add_gradient(problem, x, i, 1, step);
+    add_gradient(s, i, 1, step);
     for (size_t j = 0; j < d; j++)
         excess[j] += weight * (step[j] - gradient[j]);
 }
 
 /* A node of the tree of orders: the samples of `used` have been taken and led to x[k][d]; weight = (n-k)!/n!. */
-static void visit(const struct problem *problem, double eta, unsigned used, size_t k, double weight, double *x,
-                  double *step, double *bias)
+static void visit(struct all_gradients *s, double eta, unsigned used, size_t k, double weight, double *x, double *step,
+                  double *bias)
 {
-    const size_t n = problem->data->train.rows, d = problem_dim(problem);
+    const size_t n = s->a->rows, d = s->a->cols;
     const double *at = x + k * d;
     double *next = x + (k + 1) * d;
     for (size_t i = 0; i < n; i++) {
         if (used >> i & 1)
             continue;
         const double share = weight / (double)(n - k);
-        add_excess(problem, at, i, share, step, step + d, bias + k * d);
+        add_excess(s, at, i, share, step, step + d, bias + k * d);
         for (size_t j = 0; j < d; j++)
             next[j] = at[j] - eta * step[j];
         if (k + 1 < n)
-            visit(problem, eta, used | 1U << i, k + 1, share, x, step, bias);
+            visit(s, eta, used | 1U << i, k + 1, share, x, step, bias);
     }
 }
 
@@ -349,18 +405,22 @@ enum status gradient_study_epoch_bias(const struct problem *problem, const doubl
                                       struct error *error)
 {
     const size_t n = problem->data->train.rows, d = problem_dim(problem);
-    enum status status = check_problem(problem, error);
+    struct all_gradients samples;
+    enum status status = open_linear(problem, x, &samples, error);
     if (!status && n > BIAS_SAMPLES_MAX)
         status = error_set(error, STATUS_UNSUPPORTED, "%zu samples have too many orders to try; %d are possible", n,
                            BIAS_SAMPLES_MAX);
     double *path = status ? NULL : doubles((n + 3) * d, error);
-    if (!path)
-        return status ? status : STATUS_MEMORY;
-    memcpy(path, x, d * sizeof *x);
-    memset(bias, 0, n * d * sizeof *bias);
-    visit(problem, eta, 0, 0, 1, path, path + (n + 1) * d, bias);
+    if (path) {
+        memcpy(path, x, d * sizeof *x);
+        memset(bias, 0, n * d * sizeof *bias);
+        visit(&samples, eta, 0, 0, 1, path, path + (n + 1) * d, bias);
+    } else if (!status) {
+        status = STATUS_MEMORY;
+    }
+    gradients_close(&samples);
     free(path);
-    return STATUS_OK;
+    return status;
 }
 
 enum status gradient_study_epoch_bias_sampled(const struct problem *problem, const double *x, double eta,
@@ -370,8 +430,10 @@ enum status gradient_study_epoch_bias_sampled(const struct problem *problem, con
     const size_t n = problem->data->train.rows, d = problem_dim(problem);
     struct epochs drawn = {0};
     struct moments *moments = calloc(n * d, sizeof *moments);
+    struct all_gradients samples = {0};
     double *at = doubles(4 * d, error);
-    enum status status = moments && at ? check_problem(problem, error) : error_memory(error, 0, "a study of gradients");
+    enum status status =
+        moments && at ? open_linear(problem, x, &samples, error) : error_memory(error, 0, "a study of gradients");
     if (!status && sampling->batch_size != 1)
         status =
             error_set(error, STATUS_USAGE, "the bias along an epoch is that of single samples, not of batches of %zu",
@@ -384,7 +446,7 @@ enum status gradient_study_epoch_bias_sampled(const struct problem *problem, con
         memcpy(at, x, d * sizeof *x);
         for (size_t k = 0; k < n; k++) {
             memset(excess, 0, d * sizeof *excess);
-            add_excess(problem, at, drawn.index[k], 1, step, gradient, excess);
+            add_excess(&samples, at, drawn.index[k], 1, step, gradient, excess);
             for (size_t j = 0; j < d; j++) {
                 moments_add(&moments[k * d + j], excess[j]);
                 at[j] -= eta * step[j];
@@ -396,6 +458,7 @@ enum status gradient_study_epoch_bias_sampled(const struct problem *problem, con
         se[k] = standard_error(&moments[k]);
     }
     epochs_close(&drawn);
+    gradients_close(&samples);
     free(moments);
     free(at);
     return status;
@@ -414,24 +477,28 @@ enum status gradient_study_bias_slope(const struct problem *problem, const doubl
                                       struct error *error)
 {
     const size_t n = problem->data->train.rows, d = problem_dim(problem);
-    enum status status = check_problem(problem, error);
+    struct all_gradients samples;
+    enum status status = open_linear(problem, x, &samples, error);
     if (!status && !problem->type->scalar->curvature)
         status = error_set(error, STATUS_UNSUPPORTED, "%s is not twice differentiable", problem->type->method.name);
     double *gradient = status ? NULL : doubles(2 * d, error);
-    if (!gradient)
+    if (!gradient) {
+        gradients_close(&samples);
         return status ? status : STATUS_MEMORY;
+    }
     double *one = gradient + d;
     const double weight = n > 1 ? eta / (double)(n - 1) / (double)n : 0;
     memset(slope, 0, d * sizeof *slope);
-    mean_gradient(problem, x, gradient);
+    mean_gradient(&samples, gradient);
     /* mean (H_i - H) g_i = mean H_i (g_i - g); the l2 part of the Hessians cancels */
     for (size_t i = 0; i < n; i++) {
         memset(one, 0, d * sizeof *one);
-        add_gradient(problem, x, i, 1, one);
+        add_gradient(&samples, i, 1, one);
         for (size_t j = 0; j < d; j++)
             one[j] -= gradient[j];
         add_curvature(problem, x, i, one, weight, slope);
     }
+    gradients_close(&samples);
     free(gradient);
     return STATUS_OK;
 }

@@ -1,6 +1,6 @@
 /* What batch gradients do inside one epoch at a frozen iterate, and what reshuffling does to their mean along the way:
- * computed by calling the sampler and from the definitions, without the engine. Losses of linear models; l2 is part of
- * the gradients, l1, a ball and clipping are not supported (STATUS_UNSUPPORTED). */
+ * computed by calling the sampler and from the definitions, without the engine. l2 is part of the gradients, l1, a ball
+ * and clipping are not supported (STATUS_UNSUPPORTED). */
 #ifndef SGDLAB_GRADIENT_STUDY_H
 #define SGDLAB_GRADIENT_STUDY_H
 
@@ -50,7 +50,7 @@ bool gradient_study_countable(const struct sampler_type *type, size_t n, size_t 
 
 /* Plain SGD with rate eta and one sample a step from x[d] through an order pi of the samples: bias[k][d], k < n, is the
  * mean over orders of grad f_{pi(k)}(x_k) - grad f(x_k): 0 for k = 0 and, to first order in eta, k times
- * gradient_study_bias_slope. Exact, over all n! orders: n <= 9 (STATUS_UNSUPPORTED). */
+ * gradient_study_bias_slope. Exact, over all n! orders: n <= 9, and linear models (STATUS_UNSUPPORTED). */
 enum { BIAS_SAMPLES_MAX = 9 };
 enum status gradient_study_epoch_bias(const struct problem *problem, const double *x, double eta, double *bias,
                                       struct error *error);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "estimator.h"
+#include "neuron_model.h"
 
 /* ---- a run on small data ---- */
 
@@ -28,15 +29,19 @@ static inline const void *method(enum method_kind kind, const char *name)
     return found;
 }
 
-/* Data of normal numbers with labels that suit the problem, frozen at a normal start. */
+/* Data of normal numbers with labels that suit the problem, frozen at a normal start in d coordinates. */
 static inline void scene_open(struct scene *s, const char *problem, size_t n, size_t d)
 {
+    const bool neuron = strcmp(problem, "neuron") == 0; /* it has one coordinate more than its data */
+    const size_t cols = neuron ? d - 1 : d;
     const struct rng_stream stream = rng_stream(11, RNG_TEST, n, d);
     gsl_rng *rng = rng_gsl_open(&stream);
     memset(s, 0, sizeof *s);
     s->config = (struct run_config){
         .kind = KIND_ESTIMATOR,
-        .problem = {.type = method(METHOD_PROBLEM, problem), .data = &s->data, .radius = INFINITY},
+        .problem = {.type = neuron ? &neuron_type : method(METHOD_PROBLEM, problem),
+                    .data = &s->data,
+                    .radius = INFINITY},
         .start = {.kind = START_LIST},
         .sampler = method(METHOD_SAMPLER, "with_replacement"),
         .batch_size = 1,
@@ -51,10 +56,10 @@ static inline void scene_open(struct scene *s, const char *problem, size_t n, si
     s->request = (struct run_request){.config = &s->config, .seed = 5};
     s->start = calloc(d, sizeof *s->start);
     s->data.y = calloc(n, sizeof *s->data.y);
-    cr_assert(rng && s->start && s->data.y && matrix_alloc_dense(&s->data.train, n, d, NULL) == STATUS_OK);
+    cr_assert(rng && s->start && s->data.y && matrix_alloc_dense(&s->data.train, n, cols, NULL) == STATUS_OK);
     const bool classes = s->config.problem.type->task == TASK_BINARY;
     for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < d; j++)
+        for (size_t j = 0; j < cols; j++)
             s->data.train.value[i * s->data.train.stride + j] = gsl_ran_gaussian(rng, 1) + 0.3;
         double y = gsl_ran_gaussian(rng, 2);
         s->data.y[i] = classes ? (y > 0 ? 1 : -1) : y;
@@ -94,6 +99,10 @@ static inline struct estimator_result estimate(const struct scene *s)
 static inline void sample_gradient(const struct scene *s, size_t i, double *g)
 {
     const struct matrix *a = &s->data.train;
+    if (s->config.problem.type->model) {
+        neuron_sample(a, i, s->data.y[i], s->start, g, NULL, NULL);
+        return;
+    }
     double slope = s->config.problem.type->scalar->slope(matrix_row_dot(a, i, s->start), s->data.y[i]);
     memset(g, 0, a->cols * sizeof *g);
     matrix_row_axpy(a, i, slope, g);
@@ -105,7 +114,7 @@ struct exact {
 
 static inline struct exact exact_open(const struct scene *s)
 {
-    const size_t n = s->data.train.rows, d = s->data.train.cols;
+    const size_t n = s->data.train.rows, d = problem_dim(&s->config.problem);
     struct exact e = {.gradient = calloc(d, sizeof(double)), .sigma = calloc(d * d, sizeof(double))};
     double *g = calloc(d, sizeof *g);
     for (size_t i = 0; i < n; i++) {
@@ -150,8 +159,9 @@ static inline double norm2_of(const double *v, size_t d)
     } while (0)
 
 static const char *const problems[] = {
-    "least_squares", "logistic_regression", "linear_svm", "lasso", "least_absolute_deviations", "linear", "quartic"};
-enum { PROBLEMS = sizeof problems / sizeof *problems };
+    "least_squares", "logistic_regression", "linear_svm", "lasso", "least_absolute_deviations", "linear", "quartic",
+    "neuron"};
+enum { PROBLEMS = sizeof problems / sizeof *problems, LINEAR_PROBLEMS = PROBLEMS - 1 };
 
 static const char *const random_samplers[] = {"with_replacement", "subset", "reshuffle", "shuffle_once"};
 enum { RANDOM_SAMPLERS = sizeof random_samplers / sizeof *random_samplers };

@@ -98,7 +98,7 @@ Test(estimator, enumeration)
 Test(estimator, gradient_by_finite_differences)
 {
     enum { N = 17, D = 5 };
-    for (size_t p = 0; p < PROBLEMS; p++) {
+    for (size_t p = 0; p < LINEAR_PROBLEMS; p++) {
         struct scene s;
         scene_open(&s, problems[p], N, D);
         s.data.intercept = true;

@@ -134,6 +134,10 @@ Test(sweep_errors, what_makes_no_sense_together)
                  "batch_size is 200", "n = 100");
     EXPECT_ERROR(6, 13, BASE "sampling: reshuffle\nlast_batch: drop\nbatch_size: 101\n", "needs a full batch");
     EXPECT_ERROR(4, 19, BASE "record: {metrics: [test_loss]}\n", "test_loss needs test samples", "test_fraction");
+    EXPECT_ERROR(4, 19,
+                 "problem: {type: least_absolute_deviations, data: {synthetic: absolute_deviations}}\n"
+                 "budget: {steps: 5}\nschedule: {type: constant, rate: 0.1}\nrecord: {metrics: [sharpness]}\n",
+                 "sharpness", "least_absolute_deviations is not twice differentiable");
     EXPECT_ERROR(4, 19, BASE "record: {metrics: [accuracy]}\n", "accuracy needs classes", "least_squares");
     EXPECT_ERROR(1, 10, "problem: {type: lasso, data: {synthetic: gaussian_least_squares}}\nbudget: {steps: 1}\n",
                  "lasso needs l1 > 0");
