@@ -196,7 +196,7 @@ static void measure(struct block *b, const double *x, size_t observer)
     const struct run_config *first = b->request[0].config;
     const struct dataset *data = first->problem.data;
     const unsigned wanted = first->metrics;
-    double value[LANES_MAX];
+    double value[LANES_MAX] __attribute__((aligned(64)));
     if (wanted & (1u << METRIC_LOSS | 1u << METRIC_GAP | 1u << METRIC_ACCURACY | 1u << METRIC_GRAD_NORM2))
         measure_training(b, x, observer, wanted);
     if (wanted & 1u << METRIC_DISTANCE2) {
@@ -254,7 +254,7 @@ void block_add_gap(struct block *b)
 
 void block_note_exits(struct block *b)
 {
-    double inside[LANES_MAX];
+    double inside[LANES_MAX] __attribute__((aligned(64)));
     const struct lane_block *l = &b->lanes;
     l->model->in_region(l->problem, measured(b, l->x), b->measure_width, inside);
     for (size_t k = 0; k < b->trajectories; k++)

@@ -308,8 +308,11 @@ static enum status open_lanes(struct block *b, struct error *error)
     double *mask = TAKE(padded, double), *row_norm = NULL;
     if (first->clip == CLIP_SAMPLE && !l->model)
         row_norm = TAKE(l->a->rows, double);
-    if (l->model)
-        l->model_scratch = TAKE(l->model->scratch(l->problem, width), double);
+    if (l->model) {
+        /* Local SGD measures one lane, the mean of the workers. */
+        const size_t steps = l->model->scratch(l->problem, width), measure = l->model->scratch(l->problem, 1);
+        l->model_scratch = TAKE(b->workers > 1 && measure > steps ? measure : steps, double);
+    }
     if (b->each && !l->a->sparse && !l->model) {
         /* As many gathered rows as fit a usual first-level cache beside the iterates. */
         l->gather_rows = 4096 / (d * width);

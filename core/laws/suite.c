@@ -345,6 +345,8 @@ double suite_replicates_needed(const struct suite *suite, const struct check *ch
 {
     const double z = suite->checks.count ? stats_z(0.01 / (double)suite->checks.count) : 0;
     const double se = check->kind == CHECK_P_VALUE ? check->effect_se : check->se;
+    if (check->kind == CHECK_EXACT || !(se > 0))
+        return (double)check->replicates; /* nothing is random */
     const double share = 2 * z * se / check->margin;
     return ceil(share * share * (double)check->replicates);
 }

@@ -14,6 +14,7 @@
 #include "engine.h"
 #include "kernels/isa.h"
 #include "kernels/update.h"
+#include "model.h"
 #include "naive.h"
 
 /* But mean_gap, which makes every step a measured one; regions are of landscapes, curvature has its own tests. */
@@ -103,6 +104,8 @@ static inline double *fixture_targets(const struct matrix *a, const double *trut
         y[i] = matrix_row_dot(a, i, truth) + gsl_ran_gaussian(rng, 0.3);
         if (task == TASK_BINARY)
             y[i] = y[i] > 0 ? 1 : -1;
+        if (task == TASK_MULTICLASS)
+            y[i] = y[i] < -0.5 ? 0 : y[i] < 0.5 ? 1 : 2;
     }
     return y;
 }
@@ -110,7 +113,7 @@ static inline double *fixture_targets(const struct matrix *a, const double *trut
 static inline void fixture_data(struct shape s, uint64_t seed, struct dataset *data)
 {
     gsl_rng *rng = fixture_rng(seed);
-    *data = (struct dataset){.intercept = s.intercept, .task = s.task};
+    *data = (struct dataset){.intercept = s.intercept, .task = s.task, .classes = s.task == TASK_MULTICLASS ? 3 : 2};
     double *truth = zeroed(s.d, sizeof *truth);
     for (size_t j = 0; j < s.d; j++)
         truth[j] = gsl_ran_gaussian(rng, 1);
@@ -146,7 +149,44 @@ static inline void fixture_densify(const struct dataset *sparse, struct dataset 
         memcpy(dense->test_y, sparse->test_y, sparse->test.rows * sizeof *dense->test_y);
 }
 
+/* ---- problems ---- */
+
+/* A problem's own parameters: the defaults, and two entries where there is a list (hidden layers). */
+static inline struct param_values fixture_values(const struct problem_type *type)
+{
+    const struct method *method = &type->method;
+    struct param_values values = {0};
+    param_defaults(method->params, method->param_count, &values);
+    for (size_t i = 0; i < method->param_count; i++)
+        if (method->params[i].kind == PARAM_LIST) {
+            values.list_count = 2;
+            values.list[0] = 5;
+            values.list[1] = 4;
+        }
+    return values;
+}
+
 /* ---- references ---- */
+
+/* f(x) without penalties, of models too. */
+static inline double fixture_value(const struct problem *problem, const double *x)
+{
+    const struct model_type *model = problem->type->model;
+    if (!model)
+        return problem_value(problem, x, NULL);
+    const struct dataset *data = problem->data;
+    const struct batch all = {.a = &data->train, .y = data->y, .rows = data->train.rows};
+    const size_t d = problem_dim(problem), doubles = (d + 7) / 8 * 8 + 8 + model->scratch(problem, 1);
+    double *at = aligned_alloc(64, (doubles + 7) / 8 * 64);
+    cr_assert(at != NULL);
+    double *value = at + (d + 7) / 8 * 8;
+    memcpy(at, x, d * sizeof *x);
+    value[0] = 0;
+    model->loss(problem, &all, at, 1, value + 8, value, NULL);
+    const double mean = value[0] / (double)data->train.rows;
+    free(at);
+    return mean;
+}
 
 /* The metrics need some f* and x*; only where the engine uses the quadratic form must they be the optimum: there they
  * come from the normal equations, elsewhere from the generator. */
@@ -182,7 +222,7 @@ static inline void fixture_reference(const struct problem *problem, uint64_t see
         gsl_vector_free(b);
         gsl_matrix_free(h);
     }
-    reference->f = problem_value(problem, reference->x, NULL);
+    reference->f = fixture_value(problem, reference->x);
 }
 
 /* ---- what a run should record ---- */

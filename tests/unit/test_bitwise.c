@@ -26,6 +26,9 @@ static struct run_config draw_shared(struct scenario *s, const struct kernel_set
     struct run_config c = plain_config(set, &s->data, &s->grid);
     const size_t batch[] = {1, 1, 2, 5, 64, 70, 150};
     c.problem.type = set->problem[problem];
+    c.problem.values = fixture_values(c.problem.type);
+    if (c.problem.type->model && c.problem.type->model->in_region)
+        c.metrics |= 1u << METRIC_IN_REGION | 1u << METRIC_EXIT_TIME;
     c.problem.penalize_intercept = pick(rng, 2);
     c.problem.l1_form = s->form != SPARSE_LAZY && pick(rng, 2) ? L1_SUBGRADIENT : L1_PROXIMAL;
     c.sampler = (const struct sampler_type *)registry_at(METHOD_SAMPLER, pick(rng, registry_count(METHOD_SAMPLER)));
@@ -62,7 +65,9 @@ static void draw_own(struct scenario *s, gsl_rng *rng, size_t i, bool l1, bool l
     c->problem.radius = ball ? 0.2 + gsl_rng_uniform(rng) : INFINITY;
     c->start.kind = (enum start_kind)pick(rng, 4);
     c->start.scale = 0.5;
-    for (size_t j = 0; j < problem_dim(&c->problem); j++)
+    if (c->start.kind == START_LIST && problem_dim(&c->problem) > DIM_MAX)
+        c->start.kind = START_GAUSSIAN;
+    for (size_t j = 0; j < problem_dim(&c->problem) && j < DIM_MAX; j++)
         s->start[i][j] = gsl_ran_gaussian(rng, 0.7);
     c->start.list = s->start[i];
 }
@@ -80,10 +85,14 @@ static void scenario_open(struct scenario *s, const struct kernel_set *set, enum
     gsl_rng *rng = fixture_rng(seed);
     memset(s, 0, sizeof *s);
     s->form = form;
-    const size_t problem = seed % set->problem_count;
-    const bool sparse = form >= SPARSE_PLAIN, l1 = pick(rng, 3) == 0 || set->problem[problem]->needs_l1;
+    size_t problem = seed % set->problem_count;
+    while (form == SPARSE_LAZY && set->problem[problem]->model)
+        problem = (problem + 1) % set->problem_count;
+    const struct problem_type *type = set->problem[problem];
+    const struct param_values values = fixture_values(type);
+    const bool sparse = form >= SPARSE_PLAIN, l1 = pick(rng, 3) == 0 || type->needs_l1;
     const bool l2 = pick(rng, 3) > 0, ball = form != SPARSE_LAZY && pick(rng, 5) == 0;
-    struct shape shape = {.task = set->problem[problem]->task};
+    struct shape shape = {.task = problem_task(type, &values)};
     shape.n = 60 + pick(rng, 40); /* one draw a statement: the order within one is the compiler's choice */
     shape.d = sparse ? 50 + pick(rng, 30) : 2 + pick(rng, 34);
     shape.test_n = pick(rng, 2) ? 11 : 0;

@@ -7,7 +7,7 @@
 
 enum { ROWS = 24, STEPS = 40, LANES = 5 };
 
-/* ---- problems: the gradient is that of the value, on both storages ---- */
+/* ---- linear problems: the gradient is that of the value, on both storages (models: test_models.c) ---- */
 
 Test(contract, gradients_by_finite_differences)
 {
@@ -16,6 +16,8 @@ Test(contract, gradients_by_finite_differences)
         for (int sparse = 0; sparse < 2; sparse++) {
             const struct problem_type *type = (const struct problem_type *)registry_at(METHOD_PROBLEM, p);
             struct dataset data;
+            if (type->model)
+                continue;
             fixture_data((struct shape){.n = ROWS, .d = 6, .nonzeros = sparse ? 3 : 0, .task = type->task}, 17 + p,
                          &data);
             struct problem problem = {.type = type, .data = &data, .l1 = 0.3, .l2 = 0.2, .radius = INFINITY};
@@ -105,12 +107,15 @@ static void check_runs(const struct kernel_set *set, size_t problem, const struc
     struct run_request request[LANES];
     struct run_result together[LANES], alone, on_dense;
     gsl_rng *rng = fixture_rng(turn);
-    fixture_data((struct shape){.n = ROWS, .d = 9, .nonzeros = 4, .task = type->task}, 1000 + turn, &sparse);
+    const struct param_values values = fixture_values(type);
+    fixture_data((struct shape){.n = ROWS, .d = 9, .nonzeros = 4, .task = problem_task(type, &values)}, 1000 + turn,
+                 &sparse);
     fixture_densify(&sparse, &dense);
     MUST(record_grid_make(STEPS, 8, SPACING_LOG, &grid, ERROR));
     for (size_t k = 0; k < LANES; k++) {
         config[k] = plain_config(set, &sparse, &grid);
         config[k].problem.type = type;
+        config[k].problem.values = values;
         config[k].problem.l1 = type->needs_l1 ? 0.01 : 0;
         config[k].problem.l2 = 0.05;
         config[k].sampler = sampler;
@@ -143,7 +148,8 @@ static void check_runs(const struct kernel_set *set, size_t problem, const struc
         cr_expect(same_bits(&together[k], &alone, difference, sizeof difference), "%s %s %s %s, lane %zu: %s",
                   problem_name(&config[k]), sampler->method.name, config[k].update->method.name, averager->method.name,
                   k, difference);
-        cr_assert(on_dense.points == alone.points && alone.outcome == OUTCOME_FINISHED);
+        cr_assert(on_dense.points == alone.points && alone.outcome == OUTCOME_FINISHED, "%s %s",
+                  problem_name(&config[k]), config[k].update->method.name);
         for (size_t i = 0; i < alone.points; i++)
             cr_expect(fabs(on_dense.metric[METRIC_LOSS][i] - alone.metric[METRIC_LOSS][i]) <=
                           1e-11 * fmax(1, fabs(alone.metric[METRIC_LOSS][i])),
@@ -168,15 +174,16 @@ Test(contract, lanes_and_storages_agree)
 {
     const struct kernel_set *set[3];
     const size_t sets = kernels_available(set);
-    size_t turn = 0;
+    size_t turn = 0, model_turn = 0;
     for (size_t q = 0; q < registry_count(METHOD_SAMPLER); q++)
         for (size_t u = 0; u < set[0]->update_count; u++)
             for (size_t a = 0; a < registry_count(METHOD_AVERAGER); a++)
                 for (size_t p = 0; p < set[0]->problem_count; p++) {
-                    const struct kernel_set *kernels = set[turn % sets];
+                    size_t *next = set[0]->problem[p]->model ? &model_turn : &turn;
+                    const struct kernel_set *kernels = set[*next % sets];
                     use_kernels(kernels);
                     check_runs(kernels, p, (const struct sampler_type *)registry_at(METHOD_SAMPLER, q), u,
-                               (const struct averager_type *)registry_at(METHOD_AVERAGER, a), turn++);
+                               (const struct averager_type *)registry_at(METHOD_AVERAGER, a), (*next)++);
                 }
 }
 

@@ -19,6 +19,12 @@ static const struct golden golden[] = {
     {METHOD_PROBLEM, "least_absolute_deviations", 1, "0c7da7bcf218704f"},
     {METHOD_PROBLEM, "linear", 1, "0ab4d71125ba2c46"},
     {METHOD_PROBLEM, "quartic", 1, "6fca9066ea942d4a"},
+    {METHOD_PROBLEM, "softmax_regression", 1, "e2d08798b6c7c9f7"},
+    {METHOD_PROBLEM, "mlp", 1, "875bba14f15b830b"},
+    {METHOD_PROBLEM, "saddle", 1, "9af5dd94868efe91"},
+    {METHOD_PROBLEM, "double_well", 1, "dd04115af23f753c"},
+    {METHOD_PROBLEM, "flat_and_sharp", 1, "2b234dd828748d13"},
+    {METHOD_PROBLEM, "two_wells", 1, "a040c0b82ebd9f86"},
     {METHOD_SAMPLER, "with_replacement", 1, "c1eb83e9db2de2e2"},
     {METHOD_SAMPLER, "subset", 1, "9e91d1a56b02e77e"},
     {METHOD_SAMPLER, "reshuffle", 1, "4ea02e797f19b060"},
@@ -47,16 +53,26 @@ static const struct golden golden[] = {
 /* What differs from the base experiment so that a method is used. */
 static void text_with(enum method_kind kind, const char *name, char *text, size_t size)
 {
-    const char *data = "{synthetic: gaussian_least_squares, n: 26, d: 11}", *l1 = "";
+    const char *data = "{synthetic: gaussian_least_squares, n: 26, d: 11}", *more = "";
     const char *problem = "least_squares", *sampler = "with_replacement", *update = "sgd", *averager = "last";
     char schedule[160] = "{type: constant, rate: 0.05}";
     switch (kind) {
     case METHOD_PROBLEM:
         problem = name;
-        if (((const struct problem_type *)registry_find(METHOD_PROBLEM, name, NULL))->task == TASK_BINARY)
+        switch (((const struct problem_type *)registry_find(METHOD_PROBLEM, name, NULL))->task) {
+        case TASK_BINARY:
             data = "{synthetic: logistic_model, n: 26, d: 11}";
+            break;
+        case TASK_MULTICLASS:
+            data = "digits";
+            break;
+        case TASK_REGRESSION:
+            break;
+        }
         if (strcmp(name, "lasso") == 0)
-            l1 = ", l1: 0.01";
+            more = ", l1: 0.01";
+        if (strcmp(name, "mlp") == 0)
+            more = ", hidden: [7, 5]";
         break;
     case METHOD_SAMPLER:
         sampler = name;
@@ -87,7 +103,7 @@ static void text_with(enum method_kind kind, const char *name, char *text, size_
              "problem: {type: %s, data: %s, l2: 0.1, start: {gaussian: 0.5}%s}\nbudget: {steps: 75}\n"
              "sampling: %s\nbatch_size: 3\nschedule: %s\nupdate: {type: %s%s}\naveraging: %s\nreplicates: 2\n"
              "record: {points: 9, metrics: [loss, grad_norm2, norm2]}\n",
-             problem, data, l1, sampler, schedule, update, momentum ? ", momentum: 0.8" : "", averager);
+             problem, data, more, sampler, schedule, update, momentum ? ", momentum: 0.8" : "", averager);
 }
 
 static void digest_of(const char *text, char hex[17])
