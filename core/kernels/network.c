@@ -291,17 +291,15 @@ static void affine(const struct network *net, const struct work *w, const struct
                 false);
 }
 
-/* z -> act(z) and act'(z), vector after vector; bend not NULL: act''(z) too. */
+/* z -> act(z) and act'(z), vector after vector; bend not NULL: act''(z) too. The slope of relu is told by act(z). */
 ALWAYS_INLINE void activate(const enum network_activation kind, double *z, double *slope, double *bend, size_t count)
 {
     const vd zero = v_set1(0.0), one = v_set1(1.0), half = v_set1(0.5);
     for (size_t i = 0; i < count; i += VL) {
         const vd x = v_load(z + i);
-        vd value, first, second = zero;
+        vd value, first = zero, second = zero;
         if (kind == ACTIVATION_RELU) {
-            const vm on = v_lt(zero, x);
-            value = v_select(on, x, zero);
-            first = v_select(on, one, zero);
+            value = v_select(v_lt(zero, x), x, zero);
         } else if (kind == ACTIVATION_TANH) {
             value = v_tanh(x);
             first = v_fnma(value, value, one);
@@ -322,7 +320,8 @@ ALWAYS_INLINE void activate(const enum network_activation kind, double *z, doubl
                     half, v_add(v_mul(v_add(t1, t1), u1), v_mul(xt, v_sub(u2, v_mul(v_mul(v_add(t, t), u1), u1)))));
         }
         v_store(z + i, value);
-        v_store(slope + i, first);
+        if (kind != ACTIVATION_RELU)
+            v_store(slope + i, first);
         if (bend)
             v_store(bend + i, second);
     }
@@ -487,6 +486,19 @@ static void multiply(const struct work *w, size_t l, size_t rows, const double *
         v_store(to + i, v_mul(v_load(to + i), v_load(by + i)));
 }
 
+/* to[i] *= act'(z) of layer l. */
+static void multiply_slope(const struct network *net, const struct work *w, size_t l, size_t rows, double *to)
+{
+    const struct tile *t = &w->tile[l];
+    const vd zero = v_set1(0.0);
+    if (net->activation != ACTIVATION_RELU) {
+        multiply(w, l, rows, t->slope, to);
+        return;
+    }
+    for (size_t i = 0; i < rows * w->stride[l]; i += VL)
+        v_store(to + i, v_select(v_lt(zero, v_load(t->output + i)), v_load(to + i), zero));
+}
+
 /* Deltas of all layers below the last. keep: d loss/d output stays in `back`. */
 static void propagate(const struct network *net, const struct work *w, size_t rows, const double *x, size_t width,
                       bool keep)
@@ -497,7 +509,7 @@ static void propagate(const struct network *net, const struct work *w, size_t ro
                 w->unit, rows, net->layer[l].in, net->layer[l].out, true);
         if (keep)
             memcpy(to->back, to->delta, rows * w->stride[l - 1] * sizeof *to->back);
-        multiply(w, l - 1, rows, to->slope, to->delta);
+        multiply_slope(net, w, l - 1, rows, to->delta);
     }
 }
 
@@ -656,7 +668,7 @@ static void r_forward(const struct network *net, const struct work *w, const str
         if (l + 1 == net->layers)
             break;
         multiply(w, l, rows, t->r_input, t->bend);
-        multiply(w, l, rows, t->slope, t->r_input);
+        multiply_slope(net, w, l, rows, t->r_input);
     }
 }
 
@@ -691,7 +703,7 @@ static void r_propagate(const struct network *net, const struct work *w, const s
                 in, out, true);
         product(w, units(w, l, from->delta), turned_weights(net, direction, l, v, width), to->r_delta, stride, w->unit,
                 rows, in, out, false);
-        multiply(w, l - 1, rows, to->slope, to->r_delta);
+        multiply_slope(net, w, l - 1, rows, to->r_delta);
         for (size_t i = 0; i < rows * stride; i += VL)
             v_store(to->r_delta + i, v_fma(v_load(to->bend + i), v_load(to->back + i), v_load(to->r_delta + i)));
     }

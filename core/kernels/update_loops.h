@@ -197,22 +197,32 @@ ALWAYS_INLINE void fused_single(struct lane_block *b, const double *const *row, 
 
 /* The step from a gradient in memory: gradient[dim][width] (a sum), inverse batch size, factor[width] of batch
  * clipping. */
-ALWAYS_INLINE void stored_range(struct lane_block *b, const double *eta, size_t j0, size_t j1, double inverse,
-                                bool clipped, enum penalty penalty)
+ALWAYS_INLINE void stored_tile(struct lane_block *b, const double *eta, size_t j0, size_t j1, double inverse,
+                               bool clipped, size_t k, enum penalty penalty, const int nv)
 {
     const size_t width = b->width;
     const double *gradient = b->gradient;
-    for (size_t k = 0; k < width; k += VL) {
-        struct lane_tile t;
-        load_tile(b, eta, k, penalty, &t, 1);
-        vd factor = clipped ? v_load(b->factor + k) : v_set1(1.0);
-        for (size_t j = j0; j < j1; j++) {
-            vd g = v_mul(v_load(gradient + j * width + k), v_set1(inverse));
+    const vd mean = v_set1(inverse);
+    struct lane_tile t;
+    vd factor[NV_MAX];
+    load_tile(b, eta, k, penalty, &t, nv);
+    for (int v = 0; v < nv; v++)
+        factor[v] = clipped ? v_load(b->factor + k + v * VL) : v_set1(1.0);
+    for (size_t j = j0; j < j1; j++)
+        UNROLL for (int v = 0; v < nv; v++)
+        {
+            const size_t at = j * width + k + (size_t)(v * VL);
+            vd g = v_mul(v_load(gradient + at), mean);
             if (clipped)
-                g = v_mul(g, factor);
-            apply_at(&t, 0, j * width + k, g, penalty);
+                g = v_mul(g, factor[v]);
+            apply_at(&t, v, at, g, penalty);
         }
-    }
+}
+
+ALWAYS_INLINE void stored_range(struct lane_block *b, const double *eta, size_t j0, size_t j1, double inverse,
+                                bool clipped, enum penalty penalty)
+{
+    FOR_LANE_TILES(b->width, stored_tile(b, eta, j0, j1, inverse, clipped, k, penalty, nv));
 }
 
 ALWAYS_INLINE void stored_single(struct lane_block *b, const double *eta, double inverse, bool clipped,
