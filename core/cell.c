@@ -197,7 +197,7 @@ static const char *choice(enum section_id section, size_t setting, size_t value)
 
 static bool data_seeded(const struct data_spec *spec)
 {
-    return spec->synthetic || spec->test_fraction > 0.0 || spec->order == ORDER_SHUFFLED;
+    return spec->synthetic || spec->test_fraction > 0.0 || spec->label_noise > 0.0 || spec->order == ORDER_SHUFFLED;
 }
 
 /* What the numbers of the data depend on: the checksum of the file, and how it was prepared. Its name and path are not
@@ -214,6 +214,8 @@ static void data_json(struct json *json, const struct run_config *config)
         key_word(json, "format", choice(SECTION_PROBLEM, PROBLEM_FORMAT, spec->format));
     json_key(json, "intercept");
     json_bool(json, data->intercept);
+    if (spec && spec->label_noise > 0.0)
+        key_real(json, "label_noise", spec->label_noise);
     if (spec && spec->order != ORDER_AS_GIVEN)
         key_word(json, "order", choice(SECTION_PROBLEM, PROBLEM_ORDER, spec->order));
     if (spec && spec->positive)
@@ -460,8 +462,14 @@ static void put_method(struct words *words, const struct method *method, const s
         if (strcmp(param->name, left_out) == 0)
             continue;
         if (param->kind == PARAM_LIST) {
-            for (size_t j = 0; j < values->list_count; j++)
-                put_number(words, param->name, values->list[j]);
+            for (size_t j = 0; j < values->list_count; j++) { /* hidden=64-32 */
+                char number[NUMBER_TEXT_MAX];
+                number_text(number, values->list[j]);
+                if (j == 0)
+                    put_number(words, param->name, values->list[j]);
+                else
+                    put(words, "-%s", number);
+            }
         } else if (param->kind == PARAM_CHOICE && values->scalar[i] != param->fallback) {
             put(words, "%s%s=%s", words->open ? ";" : "(", param->name, param->choices[(size_t)values->scalar[i]]);
             words->open = true;
@@ -501,6 +509,8 @@ void cell_columns(const struct run_config *given, struct cell_columns *out)
         put(&words, "%sorder=%s", words.open ? ";" : "(", choice(SECTION_PROBLEM, PROBLEM_ORDER, spec->order));
         words.open = true;
     }
+    if (spec && spec->label_noise > 0.0)
+        put_number(&words, "label_noise", spec->label_noise);
     if (spec && data_seeded(spec) && spec->data_seed != 1)
         put_number(&words, "data_seed", (double)spec->data_seed);
     put_close(&words);

@@ -68,7 +68,7 @@ const char *param_bounds(const struct param *param, char *text, size_t size)
         used = (size_t)snprintf(text, size, "a whole number");
         break;
     case PARAM_LIST:
-        used = (size_t)snprintf(text, size, "an increasing list of whole numbers");
+        used = (size_t)snprintf(text, size, "%s list of whole numbers", param->any_order ? "a" : "an increasing");
         break;
     }
     if (bounded_below(param) && used < size)

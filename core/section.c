@@ -164,7 +164,10 @@ static enum status parse_list(struct reading *reading, const struct param *param
     struct error *error = reading->error;
     bool epochs;
     node = counted_node(param, node, &epochs);
-    if (node->kind != YAML_SEQUENCE || node->count == 0)
+    if (node->kind == YAML_SEQUENCE && node->count == 0)
+        return yaml_error(node, STATUS_USAGE, error, "%s is an empty list: leave it out if there are none",
+                          param->name);
+    if (node->kind != YAML_SEQUENCE)
         return wrong_form(param, node, error);
     if (node->count > PARAM_LIST_MAX)
         return yaml_error(node, STATUS_USAGE, error, "%s has %zu entries, at most %d are possible", param->name,

@@ -70,6 +70,13 @@ static const struct setting problem_settings[PROBLEM_SETTINGS] = {
                                          .max = 1,
                                          .max_open = true,
                                          .help = "share of the samples set aside for testing, stratified by class"}},
+    [PROBLEM_LABEL_NOISE] = {.param = {.name = "label_noise",
+                                       .kind = PARAM_REAL,
+                                       .min = 0,
+                                       .max = 1,
+                                       .max_open = true,
+                                       .help = "share of the training labels redrawn uniformly among the other "
+                                               "classes; test labels stay as they are"}},
     [PROBLEM_ORDER] = {.param = {.name = "order",
                                  .kind = PARAM_CHOICE,
                                  .choices = orders,
@@ -90,14 +97,14 @@ static const struct setting problem_settings[PROBLEM_SETTINGS] = {
                    .fallback = 1,
                    .min = 0,
                    .max = SEED_MOST,
-                   .help = "seed of synthetic data, of the split and of the order; no replicate changes it"}},
+                   .help = "seed of synthetic data, of split, label noise and order; no replicate changes it"}},
     [PROBLEM_START] =
         {.param = {.name = "start",
                    .help = "x_0: zeros | {gaussian: S} (standard deviation) | optimum | {optimum: OFFSET} (added "
                            "to every coordinate of x*) | instance (the start that the synthetic data name, from x*) "
-                           "| a list of numbers"},
+                           "| initial (random, the problem's own) | a list of numbers"},
          .form = FORM_START,
-         .fallback_text = "zeros"},
+         .fallback_text = "zeros, or initial where the problem has it"},
 };
 
 static const struct setting batch_size_settings[] = {

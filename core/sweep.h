@@ -83,7 +83,7 @@ struct key group_key(struct key cell, uint64_t seed, uint64_t first, uint64_t ch
 
 /* One cell's columns as runs.csv and summary.csv show them. */
 struct cell_columns {
-    char problem[48], data[128], sampling[48], schedule[64], update[48], averaging[64];
+    char problem[128], data[128], sampling[48], schedule[64], update[48], averaging[64];
     size_t n, d, batch_size;
     double rate, momentum, l2;
     uint64_t steps;

@@ -35,6 +35,7 @@ static void make_spec(const struct section_value *value, const struct param_valu
         .intercept = type->own_bias ? NO : (enum tristate)setting[PROBLEM_INTERCEPT],
         .standardize = (enum tristate)setting[PROBLEM_STANDARDIZE],
         .test_fraction = setting[PROBLEM_TEST_FRACTION],
+        .label_noise = setting[PROBLEM_LABEL_NOISE],
         .order = (enum data_order)setting[PROBLEM_ORDER],
         .data_seed = (uint64_t)setting[PROBLEM_DATA_SEED],
     };
@@ -56,6 +57,7 @@ static char *spec_key(const struct data_spec *spec)
     json_real(&json, (double)spec->intercept);
     json_real(&json, (double)spec->standardize);
     json_real(&json, spec->test_fraction);
+    json_real(&json, spec->label_noise);
     json_count(&json, (uint64_t)spec->order);
     json_count(&json, spec->data_seed);
     json_end(&json, ']');

@@ -205,13 +205,19 @@ static bool same_scalar(const struct yaml_node *a, const struct yaml_node *b)
     return strcmp(a->text, b->text) == 0;
 }
 
-/* Is `node` what was asked for? A name stands for a mapping of that type, and a mapping for all that have its entries.
- */
+/* Is `node` what was asked for? A name stands for a mapping of that type, and a mapping for all that have its entries;
+ * lists must be equal: where: {problem.hidden: [[64], [64, 32]]}. */
 static bool fits(const struct yaml_node *wanted, const struct yaml_node *node)
 {
     static const char *const heads[] = {"type", "synthetic"};
-    if (!node || wanted->kind == YAML_SEQUENCE || node->kind == YAML_SEQUENCE)
+    if (!node || (wanted->kind == YAML_SEQUENCE) != (node->kind == YAML_SEQUENCE))
         return false;
+    if (wanted->kind == YAML_SEQUENCE) {
+        bool same = wanted->count == node->count;
+        for (size_t i = 0; i < wanted->count && same; i++)
+            same = fits(wanted->entry[i].value, node->entry[i].value);
+        return same;
+    }
     if (wanted->kind == YAML_SCALAR && node->kind == YAML_SCALAR)
         return same_scalar(wanted, node);
     if (wanted->kind == YAML_SCALAR || node->kind == YAML_SCALAR) {

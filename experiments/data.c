@@ -12,7 +12,17 @@
 #include "problem.h"
 #include "reference.h"
 
-enum { KEY_STANDARDIZE = 256, KEY_INTERCEPT, KEY_DATA_DIR, KEY_DATA_SEED, KEY_TEST, KEY_L2, KEY_FORMAT, KEY_CSV };
+enum {
+    KEY_STANDARDIZE = 256,
+    KEY_INTERCEPT,
+    KEY_DATA_DIR,
+    KEY_DATA_SEED,
+    KEY_TEST,
+    KEY_NOISE,
+    KEY_L2,
+    KEY_FORMAT,
+    KEY_CSV
+};
 enum { CLASSES_GUESSED_MAX = 32 }; /* more different labels than this are taken for real targets */
 
 struct data_arguments {
@@ -35,7 +45,9 @@ static const struct argp_option data_options[] = {
     {"intercept", KEY_INTERCEPT, "yes|no", 0, "A column of ones (default: real dense data)", 2},
     {"order", 'o', "ORDER", 0, "as_given, shuffled or sorted_by_label", 2},
     {"test-fraction", KEY_TEST, "F", 0, "Leave out this share for testing, 0 <= F < 1", 2},
-    {"data-seed", KEY_DATA_SEED, "S", 0, "Seed of synthetic data, split and order (default: 1)", 2},
+    {"label-noise", KEY_NOISE, "F", 0, "Redraw this share of the training labels among the other classes, 0 <= F < 1",
+     2},
+    {"data-seed", KEY_DATA_SEED, "S", 0, "Seed of synthetic data, split, label noise and order (default: 1)", 2},
     {"data-dir", KEY_DATA_DIR, "DIR", 0, "Look for data here first", 2},
     {"l2", KEY_L2, "L2", 0, "Strength of the l2 penalty in L and mu (default: 0)", 2},
     {0},
@@ -105,6 +117,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case KEY_TEST:
         if (!number_parse(arg, &spec->test_fraction) || !(spec->test_fraction >= 0 && spec->test_fraction < 1))
             argp_error(state, "--test-fraction takes a number >= 0 and < 1, found '%s'", arg);
+        break;
+    case KEY_NOISE:
+        if (!number_parse(arg, &spec->label_noise) || !(spec->label_noise >= 0 && spec->label_noise < 1))
+            argp_error(state, "--label-noise takes a number >= 0 and < 1, found '%s'", arg);
         break;
     case KEY_DATA_SEED:
         if (!parse_whole(arg, 0, UINT64_MAX, &spec->data_seed))
@@ -221,7 +237,7 @@ static enum status open_data(struct data_arguments *arguments, struct dataset **
         struct data_spec raw = arguments->spec;
         struct error no_classes;
         raw.task = TASK_REGRESSION;
-        raw.test_fraction = 0;
+        raw.test_fraction = raw.label_noise = 0;
         status = dataset_open(&raw, &search, dataset, error);
         if (status == STATUS_OK) {
             arguments->spec.task = guess_task(*dataset);
@@ -286,6 +302,21 @@ static void print_targets(const struct dataset *dataset)
     printf("targets       real, %g to %g, mean %g\n", low, high, sum / (double)dataset->train.rows);
 }
 
+/* The problems that take several classes; none of them has an L. */
+static void print_multiclass(void)
+{
+    const char *separator = ":";
+    printf("\nproblems for several classes");
+    for (size_t i = 0; i < registry_count(METHOD_PROBLEM); i++) {
+        const struct problem_type *type = (const struct problem_type *)registry_at(METHOD_PROBLEM, i);
+        if (type->task == TASK_MULTICLASS) {
+            printf("%s %s", separator, type->method.name);
+            separator = ",";
+        }
+    }
+    puts("; --positive CLASS makes two classes of them");
+}
+
 /* L and mu of every problem that can use these data. */
 static enum status print_constants(const struct dataset *dataset, double l2, struct error *error)
 {
@@ -306,7 +337,7 @@ static enum status print_constants(const struct dataset *dataset, double l2, str
         break;
     }
     if (dataset->task == TASK_MULTICLASS) {
-        puts("\nNo problem takes several classes; --positive CLASS makes two of them.");
+        print_multiclass();
         return STATUS_OK;
     }
     printf("\n%-28s %14s %14s   (l2 = %g; no gradient descent step above 2/L is stable)\n", "problem", "L", "mu", l2);
@@ -327,7 +358,7 @@ static enum status print_constants(const struct dataset *dataset, double l2, str
     return STATUS_OK;
 }
 
-static enum status print_data(const struct dataset *dataset, double l2, struct error *error)
+static enum status print_data(const struct dataset *dataset, double label_noise, double l2, struct error *error)
 {
     const struct matrix *x = &dataset->train;
     char text[64];
@@ -355,6 +386,8 @@ static enum status print_data(const struct dataset *dataset, double l2, struct e
         print_labels(dataset);
     else
         print_targets(dataset);
+    if (label_noise > 0)
+        printf("label noise   %g of the training labels\n", label_noise);
     printf("checksum      %s\n", dataset->checksum);
     return print_constants(dataset, l2, error);
 }
@@ -374,7 +407,7 @@ int command_data(int argc, char **argv)
     if (status == STATUS_OK && arguments.csv)
         print_csv(dataset);
     else if (status == STATUS_OK)
-        status = print_data(dataset, arguments.l2, &error);
+        status = print_data(dataset, arguments.spec.label_noise, arguments.l2, &error);
     dataset_close(dataset);
     free(arguments.setting);
     return status == STATUS_OK ? EXIT_FINE : command_error(&error);

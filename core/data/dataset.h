@@ -26,8 +26,9 @@ struct data_spec {
     const char *positive; /* the class that becomes +1, all others -1; NULL: none */
     enum tristate intercept, standardize; /* UNSET: yes for real dense data, no for synthetic and sparse */
     double test_fraction;  /* [0, 1): rounded to samples, stratified by class for TASK_BINARY / MULTICLASS */
+    double label_noise;    /* [0, 1): this share of the training labels is wrong; classes only (prepare.h) */
     enum data_order order; /* of the training samples */
-    uint64_t data_seed;    /* synthetic data, split and order; independent of replicates */
+    uint64_t data_seed;    /* synthetic data, split, label noise and order; independent of replicates */
 };
 
 /* Prepared data. The last column of both matrices is the constant 1 when intercept is true. */
@@ -45,7 +46,7 @@ struct dataset {
     double label[LABELS_MAX];            /* label as found, ascending; 0, 1, ... where labels are texts */
     char (*label_text)[LABEL_TEXT_SIZE]; /* the texts of the labels, ascending bytewise; NULL: they are numbers */
     double label_value[LABELS_MAX];      /* what it became */
-    size_t label_samples[LABELS_MAX];    /* of both parts together */
+    size_t label_samples[LABELS_MAX];    /* of both parts together, before label noise */
     double *mean, *scale; /* what standardising subtracted and divided by, d entries; NULL when not standardised */
     double *truth;        /* synthetic data: the parameter the targets were made from, d entries, else NULL */
     double *start;        /* synthetic data: the start that its law names, as x_0 - x*, d entries, else NULL */

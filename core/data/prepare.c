@@ -1,4 +1,4 @@
-/* Split, order, standardising and intercept. */
+/* Split, label noise, order, standardising and intercept. */
 #include "data/prepare.h"
 
 #include <math.h>
@@ -7,7 +7,7 @@
 
 #include "rng.h"
 
-enum { WORDS = 256, GROUP_SPLIT = 0, GROUP_ORDER = 1 };
+enum { WORDS = 256, GROUP_SPLIT = 0, GROUP_ORDER = 1, GROUP_NOISE = 2 };
 
 /* Uniform indices from a stream, fetched by the block. */
 struct draws {
@@ -98,6 +98,30 @@ static enum status choose_test(const struct data_spec *spec, const struct sample
     return STATUS_OK;
 }
 
+/* Gives wrong labels to some of the training samples index[0 .. train). */
+static enum status spoil_labels(const struct data_spec *spec, size_t classes, const uint32_t *index, size_t train,
+                                double *target, struct error *error)
+{
+    const size_t count = (size_t)(spec->label_noise * (double)train + 0.5);
+    if (spec->task == TASK_REGRESSION)
+        return error_set(error, STATUS_USAGE, "label_noise draws other classes, and a regression problem has none");
+    if (classes < 2)
+        return error_set(error, STATUS_USAGE, "label_noise needs another class to draw: there is only one");
+    uint32_t *chosen = malloc(train * sizeof *chosen);
+    if (!chosen)
+        return error_memory(error, train * sizeof *chosen, "label noise");
+    memcpy(chosen, index, train * sizeof *chosen);
+    struct draws draws = {.stream = rng_stream(spec->data_seed, RNG_SPLIT, GROUP_NOISE, 0)};
+    draw_subset(&draws, chosen, train, count);
+    for (size_t i = 0; i < count; i++) {
+        double *y = &target[chosen[i]];
+        const double other = draw_index(&draws, classes - 1);
+        *y = spec->task == TASK_BINARY ? -*y : other + (other >= *y);
+    }
+    free(chosen);
+    return STATUS_OK;
+}
+
 struct keyed {
     double key;
     uint32_t index;
@@ -125,9 +149,9 @@ static enum status sort_by_target(const double *target, uint32_t *index, size_t 
     return STATUS_OK;
 }
 
-/* index: *train training samples in the order wanted, then the test samples. */
-static enum status choose_rows(const struct data_spec *spec, const struct samples *samples, size_t classes,
-                               uint32_t *index, size_t *train, struct error *error)
+/* index: *train training samples in the order wanted, then the test samples. Label noise goes into the targets. */
+static enum status choose_rows(const struct data_spec *spec, struct samples *samples, size_t classes, uint32_t *index,
+                               size_t *train, struct error *error)
 {
     size_t n = samples->matrix.rows, test = n;
     bool *in_test = calloc(n, sizeof *in_test);
@@ -142,6 +166,8 @@ static enum status choose_rows(const struct data_spec *spec, const struct sample
         if (in_test[i])
             index[--test] = (uint32_t)i;
     free(in_test);
+    if (!status && spec->label_noise > 0)
+        status = spoil_labels(spec, classes, index, *train, samples->target, error);
     if (!status && spec->order == ORDER_SORTED_BY_LABEL) {
         status = sort_by_target(samples->target, index, *train, error);
     } else if (!status && spec->order == ORDER_SHUFFLED) {
@@ -274,10 +300,13 @@ enum status prepare(const struct data_spec *spec, struct samples *samples, struc
     bool natural = !dataset->synthetic && !samples->matrix.sparse;
     bool scaled = spec->standardize == UNSET ? natural : spec->standardize == YES;
     dataset->intercept = spec->intercept == UNSET ? natural : spec->intercept == YES;
-    bool moved = spec->test_fraction > 0 || spec->order != ORDER_AS_GIVEN;
+    bool moved = spec->test_fraction > 0 || spec->label_noise > 0 || spec->order != ORDER_AS_GIVEN;
     if (!(spec->test_fraction >= 0 && spec->test_fraction < 1))
         return error_set(error, STATUS_USAGE, "test_fraction is %g; it must be at least 0 and below 1",
                          spec->test_fraction);
+    if (!(spec->label_noise >= 0 && spec->label_noise < 1))
+        return error_set(error, STATUS_USAGE, "label_noise is %g; it must be at least 0 and below 1",
+                         spec->label_noise);
     enum status status = STATUS_OK;
     if (moved) {
         uint32_t *index = malloc(n * sizeof *index);

@@ -406,6 +406,98 @@ Test(dataset, split_rounds_and_keeps_every_class)
     expect_error(&spec, STATUS_USAGE, "below 1");
 }
 
+/* Rows i = 0..599 with feature i and label i % 3. */
+static const char *six_hundred(void)
+{
+    static char text[12000];
+    text[0] = '\0';
+    for (int i = 0; i < 600; i++)
+        sprintf(text + strlen(text), "%d,0,%d\n", i, i % 3);
+    return write_text("six_hundred.csv", text);
+}
+
+Test(dataset, label_noise_redraws_training_labels)
+{
+    struct data_spec spec = plain_spec(six_hundred(), TASK_MULTICLASS);
+    spec.test_fraction = 0.2;
+    struct dataset *clean = open_spec(&spec);
+    size_t moved[3][3] = {{0}}, wrong[2][600] = {{0}}, different = 0;
+    spec.label_noise = 0.25;
+    for (size_t seed = 0; seed < 2; seed++) {
+        spec.data_seed = seed + 1;
+        struct dataset *noisy = open_spec(&spec), *again = open_spec(&spec);
+        cr_assert(noisy->train.rows == 480 && noisy->test.rows == 120);
+        size_t count = 0;
+        for (size_t i = 0; i < 480; i++) {
+            const size_t id = (size_t)at(&noisy->train, i, 0), truth = id % 3, label = (size_t)noisy->y[i];
+            cr_expect(noisy->y[i] == again->y[i] && noisy->y[i] == (double)label && label < 3);
+            cr_expect(seed == 1 || at(&clean->train, i, 0) == (double)id); /* the split is that without noise */
+            wrong[seed][id] = label != truth;
+            moved[truth][label]++;
+            count += label != truth;
+        }
+        cr_expect(count == 120, "%zu", count);
+        for (size_t i = 0; i < 120; i++)
+            cr_expect(noisy->test_y[i] == (double)((size_t)at(&noisy->test, i, 0) % 3));
+        cr_expect(noisy->label_samples[0] == 200 && noisy->classes == 3);
+        dataset_close(noisy);
+        dataset_close(again);
+    }
+    /* 240 redrawn labels, 6 equal chances: 40 each, binomial standard deviation 5.8 */
+    for (size_t k = 0; k < 3; k++)
+        for (size_t l = 0; l < 3; l++)
+            cr_expect(k == l || fabs((double)moved[k][l] - 40) < 5 * 5.8, "%zu to %zu: %zu", k, l, moved[k][l]);
+    for (size_t id = 0; id < 600; id++)
+        different += wrong[0][id] != wrong[1][id];
+    cr_expect(different > 100);
+    dataset_close(clean);
+}
+
+/* Which labels are wrong does not depend on the order; without a test part all samples are for training. */
+Test(dataset, label_noise_and_order)
+{
+    struct data_spec spec = plain_spec(six_hundred(), TASK_BINARY);
+    spec.positive = "2";
+    spec.label_noise = 0.1;
+    double label[600];
+    size_t count = 0;
+    struct dataset *dataset = open_spec(&spec);
+    cr_assert(dataset->train.rows == 600);
+    for (size_t i = 0; i < 600; i++) {
+        const size_t id = (size_t)at(&dataset->train, i, 0);
+        cr_expect(id == i && fabs(dataset->y[i]) == 1);
+        label[id] = dataset->y[i];
+        count += label[id] != (id % 3 == 2 ? 1 : -1);
+    }
+    cr_expect(count == 60, "%zu", count);
+    dataset_close(dataset);
+    static const enum data_order orders[] = {ORDER_SHUFFLED, ORDER_SORTED_BY_LABEL};
+    for (size_t k = 0; k < 2; k++) {
+        spec.order = orders[k];
+        dataset = open_spec(&spec);
+        for (size_t i = 0; i < 600; i++) {
+            cr_expect(dataset->y[i] == label[(size_t)at(&dataset->train, i, 0)]);
+            cr_expect(k == 0 || i == 0 || dataset->y[i - 1] <= dataset->y[i]);
+        }
+        dataset_close(dataset);
+    }
+}
+
+Test(dataset, label_noise_refusals)
+{
+    struct data_spec spec = plain_spec(six_hundred(), TASK_REGRESSION);
+    spec.label_noise = 0.1;
+    expect_error(&spec, STATUS_USAGE, "regression problem has none");
+    spec.task = TASK_MULTICLASS;
+    spec.label_noise = 1;
+    expect_error(&spec, STATUS_USAGE, "label_noise is 1");
+    spec.label_noise = NAN;
+    expect_error(&spec, STATUS_USAGE, "label_noise is");
+    spec = plain_spec(write_text("one_class.csv", "0,5\n1,5\n"), TASK_MULTICLASS);
+    spec.label_noise = 0.5;
+    expect_error(&spec, STATUS_USAGE, "");
+}
+
 Test(dataset, order_of_samples)
 {
     struct data_spec spec = plain_spec(sixty(), TASK_BINARY);

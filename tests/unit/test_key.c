@@ -264,7 +264,7 @@ Test(key, columns)
     cr_expect_str_eq(c.problem, "lasso(l1=0.1)");
     cr_expect_str_eq(c.data, "gaussian_least_squares(n=50;d=3;noise=0.5;order=shuffled;data_seed=4)");
     cr_expect_str_eq(c.sampling, "reshuffle");
-    cr_expect_str_eq(c.schedule, "step(factor=0.2;breaks=100;breaks=200;warmup=20)");
+    cr_expect_str_eq(c.schedule, "step(factor=0.2;breaks=100-200;warmup=20)");
     cr_expect_str_eq(c.update, "heavy_ball(dampening=0.1)");
     cr_expect_str_eq(c.averaging, "tail(fraction=0.25)");
     cr_expect(c.n == 50 && c.d == 3 && c.batch_size == 16 && c.steps == 1000);
