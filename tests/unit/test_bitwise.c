@@ -179,7 +179,7 @@ static void shuffle(gsl_rng *rng, size_t *order)
 static void check_form(enum form form, size_t scenarios)
 {
 #ifdef SGDLAB_SANITIZED
-    scenarios /= 2; /* many times slower, and there to see memory, not bits */
+    scenarios /= 4; /* many times slower, and there to see memory, not bits */
 #endif
     const size_t sizes[] = {2, 3, 8, 9, 17, 25, RUNS};
     const struct kernel_set *set[3];
