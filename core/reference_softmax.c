@@ -47,10 +47,11 @@ static long double sample(struct softmax *s, const double *x, size_t i)
         for (size_t c = 0; c < classes; c++)
             s->z[c] += (long double)value[k] * w[c];
     }
-    long double most = s->z[0], sum = 0.0L;
+    long double most = s->z[0];
     for (size_t c = 1; c < classes; c++)
         most = fmaxl(most, s->z[c]);
-    for (size_t c = 0; c < classes; c++)
+    long double sum = s->p[0] = expl(s->z[0] - most);
+    for (size_t c = 1; c < classes; c++)
         sum += s->p[c] = expl(s->z[c] - most);
     for (size_t c = 0; c < classes; c++)
         s->p[c] /= sum;

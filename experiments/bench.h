@@ -35,7 +35,7 @@ struct bench_work {
     const char *name;
     const struct dataset *data;
     const char *problem;
-    double l2, rate; /* rate of the last lane; the others' are below it */
+    double l2, rate;           /* rate of the last lane; the others' are below it */
     size_t batch_size, hidden; /* hidden: units of a network's one hidden layer */
     enum block_layout layout;
 };
@@ -58,9 +58,9 @@ struct bench_row {
 struct bench_rows {
     struct bench_isa isa[3];
     size_t isas;
-    struct bench_isa *active; /* what the program uses, as $SGDLAB_KERNEL had it */
+    struct bench_isa *active;                            /* what the program uses, as $SGDLAB_KERNEL had it */
     struct dataset *digits, *classes, *sparse, *squares; /* classes: digits with all ten */
-    bool synthetic_sparse; /* w8a was not found */
+    bool synthetic_sparse;                               /* w8a was not found */
     struct bench_work work[8];
     size_t works;
     struct bench_row row[BENCH_ROWS_MAX];
